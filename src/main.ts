@@ -2,7 +2,8 @@
 
 import { text } from 'node:stream/consumers';
 import { run } from './cli/commands/run.ts';
-import { stopCode } from './cli/flags/io.ts';
+import { stopCode, type WorkerWays } from './cli/flags/io.ts';
+import { createFork, primaryChannel } from './workers/forks.ts';
 
 /** Ctrl-C may arrive twice at once, from the terminal and npm; a later one is a second request. */
 const sameKeyMs = 500;
@@ -27,15 +28,22 @@ function onHangup(heard: () => void): () => void {
   return () => process.off('SIGHUP', heard);
 }
 
-/** Started by bin/quayside.js on another Node, this process exits when that one is killed. */
-function leaveWithParent(): void {
+/**
+ * Started by bin/quayside.js on another Node, or as a worker, this process exits when that one is
+ * killed. A worker listens and learns to stop by the channel, so that it must keep it running.
+ */
+function leaveWithParent(isWorker: boolean): void {
   process.once('disconnect', () => process.exit(1));
-  process.channel?.unref();
+  if (!isWorker) process.channel?.unref();
 }
 
-leaveWithParent();
+const channel = primaryChannel();
+leaveWithParent(channel !== undefined);
+const workers: WorkerWays = channel === undefined ? { createFork } : { channel };
 const { argv, env, stdin, stdout, stderr } = process;
 const input = (): Promise<string> => text(stdin);
-process.exitCode = await run(argv.slice(2), { stdout, stderr, input, env, signal: stopSignal(), onHangup });
+const signal = stopSignal();
+process.exitCode = await run(argv.slice(2), { stdout, stderr, input, env, signal, onHangup, workers });
+channel?.unref();
 // What is still open has had its time. Does not keep a process that can end by itself.
 setTimeout(() => process.exit(), 1000).unref();

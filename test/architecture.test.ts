@@ -27,6 +27,7 @@ const mayImport: Readonly<
   migrate: { code: ['image-streams', 'kubernetes', 'mirror', 'oci'] },
   prune: { code: ['kubernetes', 'mirror', 'oci', 'store'] },
   proxy: { code: ['fleet', 'oci'], types: ['auth', 'cache', 'store'] },
+  workers: { code: ['fleet'], types: ['proxy'] },
   telemetry: {
     code: ['conditions'],
     types: ['auth', 'cache', 'fleet', 'image-streams', 'mirror', 'proxy', 'store', 'upstream'],

@@ -10,7 +10,6 @@ import { closeInTurn, closeTogether } from '../base/flow/close-all.ts';
 import { defined } from '../base/text/defined.ts';
 import { type CacheContext, createCacheContext } from '../cache/registry/context.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
-import { createTagIndex } from '../cache/registry/tag-index.ts';
 import type { FoundCondition } from '../conditions/condition.ts';
 import type { Config, Environment } from '../config/load.ts';
 import { askedOnce } from '../fleet/asked-once.ts';
@@ -25,6 +24,7 @@ import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createRequestTrace } from '../telemetry/request-trace.ts';
+import type { WorkerPlace } from '../workers/place.ts';
 import {
   configuredAccess,
   configuredClusters,
@@ -41,11 +41,12 @@ import { createDuties } from './duties.ts';
 import { configuredExplain } from './explain/service.ts';
 import { UpstreamStates } from './explain/states.ts';
 import { followedMirrorRules, mirrored } from './mirror/loaded.ts';
-import { cachedRegistries, configuredUpstreams, createAbsences } from './registries.ts';
+import { cachedRegistries, configuredTagIndex, configuredUpstreams, createAbsences } from './registries.ts';
 import { blobModesOf } from './reload.ts';
 import { configuredFleet } from './replicas/fleet.ts';
 import { fleetNews, movesTold } from './replicas/fleet-news.ts';
 import { configuredSharing } from './replicas/review-sharing.ts';
+import { amongWorkers } from './replicas/workers.ts';
 import { adminServer, listening, mirrorServer, openedMemberPort, pullServer } from './server.ts';
 import { servedStore } from './store.ts';
 import { StoreCheck, storePlace } from './store-check.ts';
@@ -53,6 +54,8 @@ import { configuredStreams } from './streams.ts';
 import { createUpkeep, subjectsKeptMs, swept } from './upkeep.ts';
 
 interface ServiceOptions extends Pick<CacheContext, 'clock'> {
+  /** This process among several on one machine. Default: it is alone. */
+  readonly workers?: WorkerPlace | undefined;
   readonly log: Log;
   /** The environment, for the proxies towards the upstreams. */
   readonly env: Environment;
@@ -86,13 +89,12 @@ export interface Service {
   close(): Promise<void>;
 }
 
-/** How long a replica may take to write what it learned; only S3 is shared by several. */
-const replicaLagMs = 1_000;
 /** What is left of the grace time when requests and downloads that still run are given up. */
 const lastWordsMs = 2_000;
 
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
-export async function createService(config: Config, { log, env, clock }: ServiceOptions): Promise<Service> {
+export async function createService(config: Config, options: ServiceOptions): Promise<Service> {
+  const { log, env, clock, workers } = options;
   const meters = describedMetrics(config, env);
   const signs = createSigns(clock?.now);
   const states = new UpstreamStates();
@@ -109,6 +111,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const { store, files } = await servedStore(config, buffers, { store: storeCheck.events, disk: events });
   const tokenKeys = createKeptKeys({
     records: store.records,
+    own: workers?.welcome.tokenSecret,
     failed: (error) => events.storeFailed({ operation: 'read', error }),
   });
   const sharing = configuredSharing(config, { records: store.records, tokenKeys, events });
@@ -152,12 +155,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const subjects = createKeptSubjects({ records: cache.medium.records });
   const access = configuredAccess(config, {
     rules,
-    reach: createTagIndex({
-      ...cache,
-      registry,
-      formerMs: (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0,
-      lagMs: 's3' in config.store ? replicaLagMs : 0,
-    }),
+    reach: configuredTagIndex(config, cache, registry, workers !== undefined),
     subjects,
     passwords,
     clusters,
@@ -174,10 +172,13 @@ export async function createService(config: Config, { log, env, clock }: Service
     },
   );
   let isLeaving = false;
-  const isReady = async (): Promise<boolean> => !isLeaving && streams.isReady() && (await canServe());
+  const failures = new RecentFailures();
+  const all = amongWorkers(workers, {
+    ...{ meters, failures, log },
+    isReady: async () => !isLeaving && streams.isReady() && (await canServe()),
+  });
   let modes = blobModesOf(config);
   const cuts = new OwnCuts();
-  const failures = new RecentFailures();
   const app = await pullServer(config, {
     log,
     trace,
@@ -186,10 +187,10 @@ export async function createService(config: Config, { log, env, clock }: Service
     hostNames: createHosts(access.hosts),
     registries,
     store: cache.store,
-    isReady,
+    isReady: all.isReady,
     notes: streams.states,
     blobModes: () => modes,
-    failures,
+    failures: all.failures,
     cuts,
   });
   const operators = configuredOperators(config.admin, clusters);
@@ -213,8 +214,8 @@ export async function createService(config: Config, { log, env, clock }: Service
     ...defined({ mirror: mirror && mirrorRules && { rules: mirrorRules, task: mirror.task } }),
   });
   const admin = adminServer({
-    meters,
-    isReady,
+    meters: all.meters,
+    isReady: all.isReady,
     notes: streams.states,
     status: conditions.status,
     explain,
@@ -267,7 +268,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     const own = cachedRegistries(config, cache, asked, { absences, isForReplicas: true });
     const memberAddress = await fleet?.listen(own, openedMemberPort);
     const address = await listening(app, config.listen);
-    const addresses = await duties.start();
+    const addresses = await all.begin(duties);
     streams.start();
     forgetting.start();
     void swept([cache.sweep], log);

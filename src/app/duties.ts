@@ -13,7 +13,7 @@ interface DutyParts {
 }
 
 /** Where operators ask, `host:port`; absent for none. */
-export interface DutyAddresses {
+interface DutyAddresses {
   readonly adminAddress?: string;
   readonly mirrorAddress?: string;
 }

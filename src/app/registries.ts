@@ -2,6 +2,7 @@ import type { LRUCache } from 'lru-cache';
 import { createLru } from '../base/state/lru.ts';
 import type { CacheContext } from '../cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
+import { createTagIndex, type TagIndex } from '../cache/registry/tag-index.ts';
 import type { Config, Environment } from '../config/load.ts';
 import type { MeteredEvents } from '../telemetry/metrics/metrics.ts';
 import { createUpstream } from '../upstream/client/client.ts';
@@ -60,5 +61,23 @@ export function cachedRegistries(
       fetchChildren,
       isForReplicas,
     });
+  });
+}
+
+/** How long another process may take to write what it learned, milliseconds. */
+const otherLagMs = 1_000;
+
+/** Which tags lead to content. `isAmongWorkers`: other processes use the store of this machine. */
+export function configuredTagIndex(
+  config: Config,
+  cache: CacheContext,
+  registry: (name: string) => CachedRegistry | undefined,
+  isAmongWorkers: boolean,
+): TagIndex {
+  return createTagIndex({
+    ...cache,
+    registry,
+    formerMs: (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0,
+    lagMs: isAmongWorkers || 's3' in config.store ? otherLagMs : 0,
   });
 }

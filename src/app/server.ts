@@ -202,7 +202,7 @@ function closingWhenIdle<Event>(
 interface AdminServerParts {
   /** All conditions now. Default: they are not shown. */
   readonly status?: StatusOptions['status'];
-  readonly meters: Metrics;
+  readonly meters: Pick<Metrics, 'contentType' | 'text'>;
   readonly isReady: () => Promise<boolean>;
   /** Lines below the answer of `/readyz`. Default: none. */
   readonly notes?: () => readonly string[];

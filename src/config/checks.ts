@@ -26,7 +26,13 @@ export function contradictions(settings: Settings): Contradiction[] {
     ...nameContradictions(settings),
     ...missContradictions(settings),
     ...fleetContradictions(settings),
+    ...workerContradictions(settings),
   ];
+}
+
+function workerContradictions({ workers, store: { memory } }: Settings): Contradiction[] {
+  const message = 'must be 1 with store.memory: it is the memory of one process';
+  return contradictionIf(workers !== 1 && memory !== undefined, ['workers'], message, [['store', 'memory']]);
 }
 
 function fleetContradictions({ fleet, listen, admin }: Settings): Contradiction[] {

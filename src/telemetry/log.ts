@@ -15,6 +15,8 @@ interface LogOptions {
   /** The least important that is written. Default `info`. */
   readonly level?: LogLevel;
   readonly destination: LogOutput;
+  /** The number of the worker that writes, in each line. Default: none. */
+  readonly worker?: number | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ interface LogOptions {
  * fields by their name, texts by their form, errors without their other fields. Its parts follow a
  * change of its `level`, but for those with a level of their own.
  */
-export function logger({ level = 'info', destination }: LogOptions): Log {
+export function logger({ level = 'info', destination, worker }: LogOptions): Log {
   const parts = new Set<Log>();
   const log = pino(
     {
@@ -30,7 +32,7 @@ export function logger({ level = 'info', destination }: LogOptions): Log {
       onChild(part) {
         if (part.level === log.level) parts.add(part);
       },
-      base: null,
+      base: worker === undefined ? null : { worker },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), bindings: loggable, log: loggable },
       // An error is plain fields by then, which pino's own serializer would change again.
@@ -58,7 +60,7 @@ export function plainLines(log: Log, component: string) {
   const stream: unknown = Reflect.get(log, symbols.streamSym);
   const output = isOutput(stream) ? stream : undefined;
   const time = isoClock();
-  const source = JSON.stringify({ component }).slice(1, -1);
+  const source = JSON.stringify({ ...log.bindings(), component }).slice(1, -1);
   return {
     info(fields: PlainFields, message: string): void {
       if (output === undefined || !log.isLevelEnabled('info')) return;

@@ -1,7 +1,7 @@
 // Room `app/replicas`: what replicas share beside the store: content, news, reviews, the order to
 // forget. In: the configuration, parts. Out: instances for `app`. Imports: auth/clusters,
 // auth/tokens, base, fleet, fleet/members, fleet/protocol, store; types of auth, cache,
-// cache/registry, config, telemetry, telemetry/metrics.
+// cache/registry, config, proxy/http, telemetry, telemetry/metrics, workers.
 
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

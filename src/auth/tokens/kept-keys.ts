@@ -16,6 +16,8 @@ interface KeptKeysOptions {
   readonly records: KeyRecords;
   /** The record could not be read or written; called once in `retryMs` at most. */
   readonly failed: (error: unknown) => void;
+  /** Signs while the store does not answer; of all workers of a process. Default: a random one. */
+  readonly own?: string | undefined;
   /** How soon the store is asked again after a failure, in milliseconds. Default 10,000. */
   readonly retryMs?: number;
   /** How long a login waits for the store, in milliseconds. Default 2,000. */
@@ -33,7 +35,7 @@ const recordKey = 'v1/secrets/tokens';
  */
 export function createKeptKeys(options: KeptKeysOptions): Current<TokenKeys> {
   const { records, failed, retryMs = 10_000, patienceMs = 2_000, now = () => performance.now() } = options;
-  const own = secretText();
+  const { own = secretText() } = options;
   let ownKeys: TokenKeys | undefined;
   let kept: TokenKeys | undefined;
   let askAgainAt = Number.NEGATIVE_INFINITY;
@@ -73,6 +75,6 @@ async function secretIn(records: KeyRecords): Promise<string> {
 }
 
 /** A line as a token secret file has it. */
-function secretText(): string {
+export function secretText(): string {
   return randomBytes(32).toString('base64url');
 }

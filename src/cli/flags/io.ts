@@ -1,3 +1,5 @@
+import type { Fork, PrimaryChannel } from '../../workers/forks.ts';
+
 /** Where a command writes text. */
 export interface Output {
   write(text: string): unknown;
@@ -18,7 +20,12 @@ export interface Io {
   readonly signal: AbortSignal;
   /** Calls `heard` at each SIGHUP, to reload the settings, until the result is called. */
   onHangup(heard: () => void): () => void;
+  /** How this program is several processes. Default: it is one. */
+  readonly workers?: WorkerWays;
 }
+
+/** To start workers, or to speak to the primary that started this one. */
+export type WorkerWays = { readonly createFork: () => Fork } | { readonly channel: PrimaryChannel };
 
 /** A command: resolves to the exit code. 0: success, 1: failure, 2: a mistake in its input. */
 export type Run = (args: readonly string[], io: Io) => Promise<number>;

@@ -22,6 +22,8 @@ export interface Addresses {
   readonly adminAddress?: string | undefined;
   /** What is wrong with the store, if that was known at the start. */
   readonly storeFault?: string | undefined;
+  /** Processes that serve. Default: one. */
+  readonly workers?: number;
 }
 
 /**
@@ -30,12 +32,13 @@ export interface Addresses {
  */
 export function banner(
   config: Config,
-  { address, adminAddress, storeFault }: Addresses,
+  { address, adminAddress, storeFault, workers }: Addresses,
   degraded: readonly string[] = [],
 ): string {
   const scheme = config.tls === undefined ? 'http' : 'https';
   const facts = [
     ['listening', `${scheme}://${address}`],
+    ...(workers === undefined ? [] : [['workers', `${workers} processes on one socket`]]),
     [
       'admin',
       adminAddress === undefined ? 'off' : `http://${adminAddress}  (/metrics, /livez, /readyz, /statusz)`,

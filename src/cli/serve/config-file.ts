@@ -5,10 +5,17 @@ import { type Config, load } from '../../config/load.ts';
 import type { Io } from '../flags/io.ts';
 import { fileFaults } from './file-faults.ts';
 
-/** The checked configuration of a file, or the defaults. Throws `ConfigError` with all faults. */
-export async function configFile(fileName: string | undefined, { env }: Pick<Io, 'env'>): Promise<Config> {
+/**
+ * The checked configuration of a file, or the defaults. `settings`: what the file held at an
+ * earlier time, in place of what it holds. Throws `ConfigError` with all faults.
+ */
+export async function configFile(
+  fileName: string | undefined,
+  { env }: Pick<Io, 'env'>,
+  settings?: string,
+): Promise<Config> {
   if (fileName === undefined) return load('', env);
-  const text = await configFileText(fileName);
+  const text = settings ?? (await configFileText(fileName));
   const config = load(text, env, { fileName });
   const refusals = await fileFaults(config);
   if (refusals.length === 0) return config;

@@ -26,5 +26,7 @@ interface ListenError extends Error {
 }
 
 function isListenError(error: Error): error is ListenError {
-  return 'code' in error && 'syscall' in error && (error.syscall === 'listen' || error.code === 'ENOTFOUND');
+  if (!('code' in error && 'syscall' in error)) return false;
+  // Of a worker the primary binds the address.
+  return error.syscall === 'listen' || error.syscall === 'bind' || error.code === 'ENOTFOUND';
 }

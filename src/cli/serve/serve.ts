@@ -5,16 +5,21 @@
 import { reloading } from '../../app/reload.ts';
 import { watchFiles } from '../../base/state/watched-file.ts';
 import { sleep, withTimeout } from '../../base/time/wait.ts';
+import { divided } from '../../config/divided.ts';
 import { located, parseConfigDocument } from '../../config/document.ts';
 import { ConfigError, faultLine } from '../../config/faults.ts';
 import type { Config, Environment } from '../../config/load.ts';
-import { createBufferedOutput, type Log, logger } from '../../telemetry/log.ts';
+import { type Log, logger } from '../../telemetry/log.ts';
+import { type WorkerPlace, workerPlace } from '../../workers/place.ts';
 import { type ContentFault, contentFaults } from '../deep/file-contents.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
-import type { Io, Output, Run } from '../flags/io.ts';
+import type { Io, Run } from '../flags/io.ts';
+import { aborted } from './aborted.ts';
 import { type Addresses, banner } from './banner.ts';
 import { configFile, configFileText } from './config-file.ts';
 import { listenComplaint } from './listen-complaint.ts';
+import { logOutput } from './log-output.ts';
+import { supervised, workersOf } from './supervised.ts';
 
 /** A server that listens. */
 export interface Server extends Addresses {
@@ -37,6 +42,8 @@ interface StartOptions {
   readonly env: Environment;
   /** Aborts when a start that has not finished should be given up. */
   readonly signal: AbortSignal;
+  /** The place of this process among several. Default: it is alone. */
+  readonly workers?: WorkerPlace | undefined;
 }
 
 export type Start = (config: Config, options: StartOptions) => Promise<Server>;
@@ -50,28 +57,78 @@ export function serving(start: Start): Run {
     const { values, positionals } = parsed(args, { config: { type: 'string' } });
     const [word] = positionals;
     if (word !== undefined) throw new UsageError(`takes no argument ${word}; name a file by --config`);
-    await refuseContents(await configFile(values.config, io), values.config, io);
-    return served(start, { read: () => configFile(values.config, io), file: values.config }, io);
+    const read = (settings?: string) => configFile(values.config, io, settings);
+    if (!isWorker(io)) await refuseContents(await read(), values.config, io);
+    return served(start, { read, file: values.config }, io);
   };
 }
 
+function isWorker({ workers }: Io): boolean {
+  return workers !== undefined && 'channel' in workers;
+}
+
 /** Where a configuration comes from. */
-interface ConfigSource {
-  /** Reads all of it, now. Throws `ConfigError` with all that is wrong. */
-  readonly read: () => Promise<Config>;
+export interface ConfigSource {
+  /**
+   * Reads all of it, now, or of this text in place of that of the file. Throws `ConfigError` with
+   * all that is wrong.
+   */
+  readonly read: (settings?: string) => Promise<Config>;
   /** Read again when this file changes. */
   readonly file: string | undefined;
 }
 
 const lookEveryMs = 10_000;
 
-/** Serves by the source; resolves as `quayside serve`. Throws `ConfigError` before any start. */
+/**
+ * Serves by the source, in one process or in several; resolves as `quayside serve`. Throws
+ * `ConfigError` before any start.
+ */
 export async function served(start: Start, source: ConfigSource, io: Io): Promise<number> {
-  const config = await source.read();
+  const { workers } = io;
+  if (workers !== undefined && 'channel' in workers) {
+    const place = await workerPlace(workers.channel);
+    const { settings, count } = place.welcome;
+    const read = async (text?: string): Promise<Config> => divided(await source.read(text), count);
+    const started = await read(settings);
+    return servedHere({ start, source: { ...source, read, started }, place }, amongOthers(io, place));
+  }
+  const settings = source.file === undefined ? undefined : await configFileText(source.file);
+  const config = await source.read(settings);
+  const count = workersOf(config);
+  if (workers === undefined || count === 1)
+    return servedHere({ start, source: { ...source, started: config } }, io);
+  return supervised({ config, settings, count, fork: workers.createFork() }, io);
+}
+
+/** A worker stops and reloads also when the primary says so. */
+function amongOthers(io: Io, place: WorkerPlace): Io {
+  return {
+    ...io,
+    signal: AbortSignal.any([io.signal, place.stopping]),
+    onHangup(heard) {
+      const ends = [io.onHangup(heard), place.onHangup(heard)];
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+  };
+}
+
+interface OwnServing {
+  readonly start: Start;
+  readonly source: StartedSource;
+  /** Default: this process is alone. */
+  readonly place?: WorkerPlace;
+}
+
+async function servedHere(serving: OwnServing, io: Io): Promise<number> {
+  const { source, place } = serving;
   const output = logOutput(io.stdout);
-  const log = logger({ level: config.log.level, destination: output });
+  const { level } = source.started.log;
+  const log = logger({ level, destination: output, worker: place?.welcome.number });
   try {
-    return await untilStopped(start, { ...source, started: config }, log, io);
+    return await untilStopped(serving, log, io);
   } finally {
     output.flush();
   }
@@ -105,11 +162,11 @@ interface StartedSource extends ConfigSource {
   readonly started: Config;
 }
 
-async function untilStopped(start: Start, source: StartedSource, log: Log, io: Io): Promise<number> {
+async function untilStopped({ start, source, place }: OwnServing, log: Log, io: Io): Promise<number> {
   const { started: config } = source;
   let server: Server;
   try {
-    server = await start(config, { log, env: io.env, signal: io.signal });
+    server = await start(config, { log, env: io.env, signal: io.signal, workers: place });
   } catch (error) {
     if (io.signal.aborted) return 0;
     const complaint = listenComplaint(error, config);
@@ -118,16 +175,21 @@ async function untilStopped(start: Start, source: StartedSource, log: Log, io: I
     return 1;
   }
   const words = log.child({ component: 'serve' });
-  const unheard = reloaded(server, source, words, io);
-  const degraded = await faultsInTime(server);
+  const unheard = reloaded(server, source, words, io, place?.welcome.isSuccessor === true);
+  const degraded = place?.welcome.isOnDuty === false ? [] : await faultsInTime(server);
   for (const fault of degraded)
     words.error({ fault }, 'degraded: the store cannot be used; pulls pass through and are not stored');
   // Last: its readers may send a signal at once.
-  io.stderr.write(banner(config, server, degraded));
+  if (place === undefined) io.stderr.write(banner(config, server, degraded));
+  else place.ready({ ...addressesOf(server), degraded });
   await aborted(io.signal);
   unheard();
   await left(server, config.shutdownDelayMs, words, io.signal);
   return stopped(server, config.shutdownGraceMs, words);
+}
+
+function addressesOf({ address, adminAddress, storeFault }: Server): Addresses {
+  return { address, adminAddress, storeFault };
 }
 
 /** The start waits no longer for a store that does not answer, milliseconds. */
@@ -138,8 +200,17 @@ function faultsInTime(server: Server): Promise<readonly string[]> {
   return withTimeout(server.storeFaults?.() ?? Promise.resolve([]), storeCheckMs, late);
 }
 
-/** Reloads at SIGHUP, which also forgets remembered answers, and at a change. Returns its end. */
-function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, io: Io): () => void {
+/**
+ * Reloads at SIGHUP, which also forgets remembered answers, and at a change. Returns its end.
+ * `isLate`: the settings may have changed before the start.
+ */
+function reloaded(
+  server: Server,
+  { file, ...source }: StartedSource,
+  log: Log,
+  io: Io,
+  isLate: boolean,
+): () => void {
   const reload = reloading({
     ...source,
     apply: (config) => server.reload(config),
@@ -147,6 +218,7 @@ function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, 
     log,
   });
   const watch = watchFiles(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
+  if (isLate) void reload();
   const unheard = io.onHangup(() => {
     server.forget();
     void reload();
@@ -172,16 +244,4 @@ async function stopped(server: Server, graceMs: number, log: Log): Promise<numbe
   if (isDone) log.info('stopped');
   else log.warn({ graceMs }, 'stopped with requests unfinished: shutdownGraceMs is over');
   return isDone ? 0 : 1;
-}
-
-/** Log lines by the descriptor where there is one: they are many, and must not block. */
-function logOutput(stdout: Output & { readonly fd?: number }) {
-  return stdout.fd === undefined
-    ? { write: (line: string) => stdout.write(line), flush: () => undefined }
-    : createBufferedOutput(stdout.fd);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

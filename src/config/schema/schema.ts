@@ -121,6 +121,11 @@ export const settingsSchema = closed({
   admin,
   conditions,
   log,
+  /**
+   * Processes that serve: a number, or `auto` for one on each core. More than one helps where one
+   * process keeps its core busy all the time. Default 1.
+   */
+  workers: leaf(parseWorkers, { default: 1, description: 'a number of processes, or auto' }),
   /** How long to serve after SIGTERM while `/readyz` is 503, in ms. Default 5 s. */
   shutdownDelayMs: ms({ default: '5s' }),
   /** How long requests under way may take at shutdown, in milliseconds. Default 30 s. */
@@ -177,6 +182,15 @@ export const settingsSchema = closed({
 
 /** The settings as an operator wrote them, defaults filled in, units read. */
 export type Settings = Type.StaticDecode<typeof settingsSchema>;
+
+const mostWorkers = 64;
+
+function parseWorkers(value: unknown): number | 'auto' {
+  if (value === 'auto') return value;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= mostWorkers)
+    return value;
+  throw new Error(`must be auto, or a number of processes from 1 to ${mostWorkers}`);
+}
 
 function parseProxies(value: unknown): string {
   const network = parseNetwork(value);

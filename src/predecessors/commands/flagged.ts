@@ -32,7 +32,7 @@ interface FlagProgram {
 
 /** Serves what the flags mean; resolves as `quayside serve` does. */
 export function servedByFlags(start: Start, program: FlagProgram, io: Io): Promise<number> {
-  return served(start, { read: () => usable(program, io), file: program.file }, io);
+  return served(start, { read: (text) => usable(program, io, text), file: program.file }, io);
 }
 
 /** Prints the settings that the flags mean, as a file would hold them. */
@@ -53,17 +53,17 @@ interface SettingsFile {
   readonly document: ConfigDocument;
 }
 
-async function usable(program: FlagProgram, io: Pick<Io, 'env'>): Promise<Config> {
-  const { config, file } = await sound(program, io);
+async function usable(program: FlagProgram, io: Pick<Io, 'env'>, text?: string): Promise<Config> {
+  const { config, file } = await sound(program, io, text);
   const refused = await fileFaults(config);
   if (refused.length > 0) throw new ConfigError(program.name, faultsOf(refused, program.flags, file));
   return config;
 }
 
 /** Throws `ConfigError` with every fault: of flags by name, of the file by line. */
-async function sound(program: FlagProgram, { env }: Pick<Io, 'env'>): Promise<Sound> {
+async function sound(program: FlagProgram, { env }: Pick<Io, 'env'>, text?: string): Promise<Sound> {
   const { name, always, flags } = program;
-  const file = program.file === undefined ? undefined : await settingsFile(program.file);
+  const file = program.file === undefined ? undefined : await settingsFile(program.file, text);
   const early = [
     ...flags.complaints.map(({ flag, message }) => ({ path: '', message: `${flag} ${message}` })),
     ...(file?.document.faults ?? []).map((fault) => ({ ...fault, file: program.file ?? '' })),
@@ -76,8 +76,8 @@ async function sound(program: FlagProgram, { env }: Pick<Io, 'env'>): Promise<So
   return { settings, config: reading.config, file };
 }
 
-async function settingsFile(name: string): Promise<SettingsFile> {
-  return { name, document: parseConfigDocument(await configFileText(name)) };
+async function settingsFile(name: string, text?: string): Promise<SettingsFile> {
+  return { name, document: parseConfigDocument(text ?? (await configFileText(name))) };
 }
 
 /** Each fault where a person can put it right, once: a flag may decide several settings. */

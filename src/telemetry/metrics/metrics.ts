@@ -59,6 +59,8 @@ export interface Metrics {
   mirror(mirror: CountedMirror): void;
   /** The certificate of `tls` expires then, milliseconds since the epoch. */
   certificate(notAfter: number): void;
+  /** All metrics as plain values, to be added up with those of other workers. */
+  values(): Promise<unknown>;
   /** All metrics in the exposition format that `contentType` names. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -101,6 +103,7 @@ export function createMetrics(): Metrics {
       ...byteEvents(registry),
       wrongContent,
     },
+    values: () => registry.getMetricsAsJSON(),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

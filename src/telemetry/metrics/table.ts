@@ -192,6 +192,12 @@ export const table = {
     '1 for the state of the circuit breaker, 0 for the others.',
     ['upstream', 'state'],
   ],
+  workers: ['quayside_workers', 'Workers of this machine that serve; absent where one process serves.', []],
+  workerCrashes: [
+    'quayside_worker_crashes_total',
+    'Workers that ended unasked; another one is started for each.',
+    [],
+  ],
   buildInfo: [
     'quayside_build_info',
     '1, with the version, the revision of its source, and that of Node.',

@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { digestOf } from '../../../src/oci/digest.ts';
+import { createJoinedMetrics } from '../../../src/telemetry/metrics/joined.ts';
 import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { createPruneMetrics } from '../../../src/telemetry/metrics/prune.ts';
 import { table } from '../../../src/telemetry/metrics/table.ts';
@@ -20,7 +21,7 @@ test('names and labels follow the rules: units last, labels of small closed sets
   for (const [name, help, labels] of Object.values(table)) {
     t.match(
       name,
-      /^quayside_[a-z0-9_]+(_total|_seconds|_bytes|_ratio|_running|_waiting|_state|_blobs|_available|_streams|_digests|_references|_members|_info|_leader|_images|_holds)$/,
+      /^quayside(_workers|_[a-z0-9_]+(_total|_seconds|_bytes|_ratio|_running|_waiting|_state|_blobs|_available|_streams|_digests|_references|_members|_info|_leader|_images|_holds))$/,
     );
     t.match(help, /^[A-Z0-9].*\.$/);
     for (const label of labels) t.notMatch(label, /repository|tag|digest|user|path|subject/);
@@ -31,7 +32,8 @@ test('every metric of the table is exposed, and Node own ones beside', async (t)
   const metrics = createMetrics();
   t.notMatch(await metrics.text(), 'quayside_mirror_', 'a service without a mirror has no leader');
   metrics.mirror({ counts: () => undefined, holds: async () => 0 });
-  const text = `${await metrics.text()}\n${await createPruneMetrics().text()}`;
+  const parts = [metrics, createPruneMetrics(), createJoinedMetrics()];
+  const text = (await Promise.all(parts.map((part) => part.text()))).join('\n');
   for (const [name] of Object.values(table)) t.match(text, `# TYPE ${name} `);
   t.match(text, '# TYPE nodejs_eventloop_lag_seconds ');
   t.match(createMetrics().contentType, /^text\/plain/);

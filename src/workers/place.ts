@@ -1,0 +1,153 @@
+import { shared } from '../base/flow/single-flight.ts';
+import { type Clock, systemClock } from '../base/time/wait.ts';
+import { workerName } from '../fleet/members/worker-names.ts';
+import type { FailedRequest } from '../proxy/http/recent-failures.ts';
+import type { PrimaryChannel } from './forks.ts';
+import type { ReadyFacts, ToWorker, Welcome, WorkerQuestion } from './messages.ts';
+import { WorkerQuestions } from './questions.ts';
+
+/** What the primary asks a worker. Neither rejects. */
+export interface WorkerAnswers {
+  metrics(): Promise<unknown>;
+  isReady(): Promise<boolean>;
+}
+
+/** The primary answers within this: it waits for the other workers. */
+const answerMs: Readonly<Record<WorkerQuestion, number>> = { ready: 900, metrics: 4_000 };
+
+/** More failed requests a second are not passed on. */
+const mostFailures = 100;
+
+/** A worker's place among the workers of its primary. */
+export class WorkerPlace {
+  readonly welcome: Welcome;
+  readonly name: string;
+  /** Aborts with the name of the signal that ended the primary, as the message of its reason. */
+  readonly stopping: AbortSignal;
+  /** Whether every other worker that serves could answer a pull. */
+  readonly areOthersReady: () => Promise<boolean>;
+  readonly #channel: PrimaryChannel;
+  readonly #questions: WorkerQuestions;
+  readonly #clock: Clock;
+  readonly #stop = new AbortController();
+  readonly #hangups = new Set<() => void>();
+  #names: readonly string[] = [];
+  #followed: ((names: readonly string[]) => void) | undefined;
+  #duty: (() => void) | undefined;
+  #isOnDuty: boolean;
+  #answers: WorkerAnswers | undefined;
+  #failed: ((request: FailedRequest) => void) | undefined;
+  #failures = { count: 0, since: 0 };
+
+  constructor(channel: PrimaryChannel, welcome: Welcome, clock: Clock = systemClock) {
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#questions = new WorkerQuestions(clock);
+    this.welcome = welcome;
+    this.name = workerName(welcome.number);
+    this.stopping = this.#stop.signal;
+    this.#isOnDuty = welcome.isOnDuty;
+    this.areOthersReady = shared(async () => (await this.#asked('ready')) === true);
+  }
+
+  /** All workers that serve, now and as they come and go. */
+  followNames(listed: (names: readonly string[]) => void): void {
+    this.#followed = listed;
+    listed(this.#names);
+  }
+
+  /** Calls back once this worker is to do what is done once: at once where it is already. */
+  onDuty(begin: () => void): void {
+    if (this.#isOnDuty) begin();
+    else this.#duty = begin;
+  }
+
+  /** Learns of requests that failed at other workers while this one is on duty. */
+  onFailure(failed: (request: FailedRequest) => void): void {
+    this.#failed = failed;
+  }
+
+  /** Called at each SIGHUP of the primary, until the result is called. */
+  onHangup(heard: () => void): () => void {
+    this.#hangups.add(heard);
+    return () => this.#hangups.delete(heard);
+  }
+
+  answerBy(answers: WorkerAnswers): void {
+    this.#answers = answers;
+  }
+
+  /** This worker serves. */
+  ready(facts: ReadyFacts): void {
+    this.#channel.send({ kind: 'ready', facts });
+  }
+
+  /** The page of metrics of all workers; undefined when the primary does not answer. */
+  async metricsText(): Promise<string | undefined> {
+    const text = await this.#asked('metrics');
+    return typeof text === 'string' ? text : undefined;
+  }
+
+  /** A request failed here; passed on to the worker on duty, unless there are too many. */
+  failed(request: FailedRequest): void {
+    if (this.#isOnDuty) return;
+    const now = this.#clock.now();
+    if (now - this.#failures.since > 1000) this.#failures = { count: 0, since: now };
+    this.#failures.count += 1;
+    if (this.#failures.count <= mostFailures) this.#channel.send({ kind: 'failure', request });
+  }
+
+  heard(message: ToWorker): void {
+    switch (message.kind) {
+      case 'welcome':
+        break;
+      case 'workers':
+        this.#names = message.names;
+        this.#followed?.(message.names);
+        break;
+      case 'duty':
+        this.#isOnDuty = true;
+        this.#duty?.();
+        break;
+      case 'stop':
+        this.#stop.abort(new Error(message.reason));
+        break;
+      case 'hangup':
+        for (const heard of this.#hangups) heard();
+        break;
+      case 'answer':
+        this.#questions.answered(message);
+        break;
+      case 'ask':
+        void this.#answer(message.id, message.question);
+        break;
+      case 'failure':
+        this.#failed?.(message.request);
+    }
+  }
+
+  #asked(question: WorkerQuestion): Promise<unknown> {
+    return this.#questions.ask(question, (message) => this.#channel.send(message), answerMs[question]);
+  }
+
+  async #answer(id: number, question: WorkerQuestion): Promise<void> {
+    const answers = this.#answers;
+    if (answers === undefined) return;
+    const value = question === 'metrics' ? await answers.metrics() : await answers.isReady();
+    this.#channel.send({ kind: 'answer', id, value });
+  }
+}
+
+/** Waits for the primary's first word. */
+export function workerPlace(channel: PrimaryChannel, clock?: Clock): Promise<WorkerPlace> {
+  const { promise, resolve } = Promise.withResolvers<WorkerPlace>();
+  let place: WorkerPlace | undefined;
+  channel.onMessage((message) => {
+    if (message.kind === 'welcome') {
+      place = new WorkerPlace(channel, message.welcome, clock);
+      resolve(place);
+    } else place?.heard(message);
+  });
+  channel.send({ kind: 'hello' });
+  return promise;
+}

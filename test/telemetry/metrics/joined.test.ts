@@ -1,0 +1,69 @@
+import { test } from 'tap';
+import { digestOf } from '../../../src/oci/digest.ts';
+import { createJoinedMetrics } from '../../../src/telemetry/metrics/joined.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
+
+/** The values of one metric, by the text of its labels. */
+async function page(of: { text(): Promise<string> }, name: string): Promise<Record<string, number>> {
+  const lines = (await of.text()).split('\n').filter((line) => new RegExp(`^${name}[ {]`).test(line));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const space = line.lastIndexOf(' ');
+      return [line.slice(name.length, space), Number(line.slice(space + 1))];
+    }),
+  );
+}
+
+const answered = { kind: 'blob', status: 200, firstByteSeconds: 0.002, totalSeconds: 0.02 } as const;
+
+test('counters and histograms of workers add up; what all say of one thing does not', async (t) => {
+  const workers = [createMetrics(), createMetrics()];
+  const joined = createJoinedMetrics();
+  for (const [index, { events, values }] of workers.entries()) {
+    for (let count = 0; count <= index; count += 1) events.answered(answered);
+    events.spoolChanged({ bytes: 10 });
+    events.measured({ blobs: index === 0 ? 7 : 0, bytes: 0 });
+    events.membersChanged({ live: ['a', 'b', 'c'] });
+    events.availabilityChanged({ isAvailable: index === 0 });
+    joined.taken(index + 1, await values());
+  }
+  t.same(await page(joined, 'quayside_requests_total'), { '{kind="blob",status="200"}': 3 });
+  t.same(await page(joined, 'quayside_request_duration_seconds_count'), { '{kind="blob"}': 3 });
+  t.same(await page(joined, 'quayside_spool_bytes'), { '': 20 });
+  t.same(await page(joined, 'quayside_store_blobs'), { '': 7 });
+  t.same(await page(joined, 'quayside_fleet_members'), { '': 3 });
+  t.same(await page(joined, 'quayside_store_available'), { '': 0 });
+  t.ok((await page(joined, 'process_start_time_seconds'))[''], 'the earliest start');
+});
+
+test('what a worker counted stays counted when it is gone, once, and what it measured is no more', async (t) => {
+  const joined = createJoinedMetrics();
+  for (const round of [1, 2]) {
+    const { events, values } = createMetrics();
+    events.answered(answered);
+    events.fillStarted({ upstream: 'quay.io', digest: digestOf(Buffer.from('x')) });
+    joined.taken(1, await values());
+    joined.taken(1, await values());
+    joined.ended(1);
+    joined.ended(1);
+    t.same(await page(joined, 'quayside_requests_total'), { '{kind="blob",status="200"}': round });
+    t.same(await page(joined, 'quayside_request_duration_seconds_bucket'), {
+      ...(await page(joined, 'quayside_request_duration_seconds_bucket')),
+      '{le="0.025",kind="blob"}': round,
+      '{le="0.01",kind="blob"}': 0,
+    });
+    t.same(await page(joined, 'quayside_fills_running'), {});
+  }
+  const successor = createMetrics();
+  successor.events.answered(answered);
+  joined.taken(1, await successor.values());
+  t.same(await page(joined, 'quayside_requests_total'), { '{kind="blob",status="200"}': 3 });
+});
+
+test('the page says how many workers serve, and how many crashed', async (t) => {
+  const joined = createJoinedMetrics();
+  joined.serving(2);
+  joined.crashed();
+  t.same(await page(joined, 'quayside_workers'), { '': 2 });
+  t.same(await page(joined, 'quayside_worker_crashes_total'), { '': 1 });
+});

@@ -1,0 +1,124 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { Agent, get } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Test, test } from 'tap';
+import { freePort, type Program, stage, until } from '../support/program.ts';
+import { registryDouble } from '../support/registry-double.ts';
+
+const script = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
+
+/** The program with two workers, over an upstream of the test's own. */
+async function twoWorkers(t: Test) {
+  const double = await registryDouble();
+  const { start, directory, close } = await stage('workers');
+  t.teardown(async () => {
+    await close();
+    await double.close();
+  });
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const file = join(directory, 'q.yaml');
+  const config = {
+    ...{ workers: 2, listen: `127.0.0.1:${port}`, admin: { listen: `127.0.0.1:${adminPort}` } },
+    ...{ shutdownDelayMs: 0, store: { filesystem: { path: join(directory, 'store') } } },
+    ...{ upstreams: { 'quay.io': { url: double.url, allowPrivateAddresses: true } } },
+  };
+  await writeFile(file, JSON.stringify(config));
+  const begin = (name: string): Promise<Program> =>
+    start(process.execPath, [script, 'serve', '--config', file], { name, env: { TMPDIR: directory } });
+  const program = await begin('quayside');
+  await program.said('Quayside is up');
+  return {
+    ...{ double, directory, program, begin },
+    url: `http://127.0.0.1:${port}`,
+    admin: `http://127.0.0.1:${adminPort}`,
+    metric: async (name: string): Promise<number> => {
+      const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+      return Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(`${name} `))
+          ?.split(' ')[1],
+      );
+    },
+    /** The process of a worker. */
+    pidOf: async (worker: number): Promise<number> => {
+      const lines = (await program.output()).split('\n').filter((line) => line.includes('a worker serves'));
+      return lines
+        .map((line) => JSON.parse(line))
+        .filter((line) => line.worker === worker)
+        .at(-1)?.pid;
+    },
+  };
+}
+
+/** One request on its own connection, within 5 s: its status, or why there is none. */
+function ping(url: string): Promise<number | string> {
+  return new Promise((resolve) => {
+    const request = get(
+      `${url}/v2/`,
+      { agent: new Agent({ keepAlive: false }), timeout: 5_000 },
+      (answer) => {
+        answer.resume();
+        answer.once('close', () => resolve(answer.statusCode ?? 'none'));
+      },
+    );
+    request.once('timeout', () => {
+      resolve('hung');
+      request.destroy();
+    });
+    request.once('error', (error) => resolve('code' in error ? String(error.code) : error.message));
+  });
+}
+
+test('two workers serve one socket, with one log and one page of metrics, and leave nothing', async (t) => {
+  const { program, url, admin, metric, directory, begin } = await twoWorkers(t);
+  let pings = 0;
+  const workersSeen = async (): Promise<Set<number>> => {
+    const lines = (await program.output()).split('\n').filter((line) => line.includes('"msg":"request"'));
+    return new Set(lines.map((line) => JSON.parse(line).worker));
+  };
+  await until('requests at both workers', async () => {
+    t.equal(await ping(url), 200);
+    pings += 1;
+    return (await workersSeen()).size === 2;
+  });
+  t.equal(await metric('quayside_requests_total{kind="ping",status="200"}'), pings);
+  t.equal(await metric('quayside_workers'), 2);
+  t.equal((await fetch(`${admin}/readyz`)).status, 200);
+  const second = await begin('second');
+  const said = await second.said('cannot listen on');
+  t.match(said, /setting listen\): another process listens on this address \(EADDRINUSE\)/);
+  t.match(await second.stop(), { code: 1 });
+  t.same(await program.stop('SIGTERM'), { code: 0, signal: null });
+  t.same(
+    (await readdir(directory)).filter((name) => name.startsWith('quayside-workers')),
+    [],
+    'the sockets are gone',
+  );
+});
+
+test('a worker that is killed under short connections lets none hang, and another one comes', async (t) => {
+  const { program, url, admin, metric, pidOf } = await twoWorkers(t);
+  const before = await pidOf(1);
+  let isOver = false;
+  const results: (number | string)[] = [];
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!isOver) results.push(await ping(url));
+  });
+  await until('some requests', () => results.length > 50);
+  process.kill(before, 'SIGKILL');
+  await program.said('a worker serves in place of one that ended');
+  const whole = results.length;
+  await until('more requests', () => results.length > whole + 50);
+  isOver = true;
+  await Promise.all(clients);
+  const failed = results.filter((each) => each !== 200);
+  t.notOk(failed.includes('hung'));
+  t.ok(failed.length < results.length / 10, `${failed.length} of ${results.length}: ${new Set(failed)}`);
+  t.not(await pidOf(1), before);
+  t.equal((await fetch(`${admin}/readyz`)).status, 200, 'the other worker has the admin port');
+  t.equal(await metric('quayside_worker_crashes_total'), 1);
+  t.match(await program.output(), /"level":"error".*"component":"workers".*"signal":"SIGKILL","worker":1/);
+  t.same(await program.stop('SIGTERM'), { code: 0, signal: null });
+});
