@@ -20,6 +20,7 @@ import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
 import type { SendingEvents } from '../../store/sending/events.ts';
 import type { StoreEvents } from '../../store/store.ts';
 import type { UpstreamEvents } from '../../upstream/upstream.ts';
+import { clusterEvents } from './clusters.ts';
 import { conditionMetrics } from './conditions.ts';
 import { diskEvents } from './disk.ts';
 import { factMetrics, type ServiceFacts } from './facts.ts';
@@ -254,30 +255,6 @@ function upstreamEvents(registry: Registry): Omit<UpstreamEvents, 'received'> {
       for (const each of ['closed', 'open', 'half-open'] as const) {
         breaker(upstream, each).value = each === state ? 1 : 0;
       }
-    },
-  };
-}
-
-function clusterEvents(registry: Registry): ClusterEvents & SearchEvents {
-  const reviews = counter(registry, table.reviews);
-  const seconds = histogram(registry, table.reviewSeconds);
-  const failures = counter(registry, table.reviewFailures);
-  const remembered = counter(registry, table.reviewsRemembered);
-  const limited = counter(registry, table.searchesLimited);
-  return {
-    reviewed(event) {
-      reviews(event.cluster, event.kind, event.outcome).value += 1;
-      seconds(event.cluster, event.kind).observe(event.seconds);
-      if (event.failure !== undefined) failures(event.cluster, event.failure).value += 1;
-    },
-    remembered({ cluster, kind }) {
-      remembered(cluster, kind).value += 1;
-    },
-    keysFailed({ cluster }) {
-      failures(cluster, 'keys').value += 1;
-    },
-    searchLimited({ cluster }) {
-      limited(cluster).value += 1;
     },
   };
 }
