@@ -11,13 +11,14 @@ import { UsageError } from '../flags/arguments.ts';
 import { type Io, type Run, stopCode } from '../flags/io.ts';
 import { createLiveLine } from './live-line.ts';
 import { type LoadFlags, parseLoadFlags } from './options.ts';
-import { checkOperated, imageModelOf, loadPlanOf, registryOf, targetOf } from './plan.ts';
+import { checkFiles, checkOperated, imageModelOf, loadPlanOf, registryOf, targetOf } from './plan.ts';
 import { summaryText } from './summary.ts';
 
 /** `quayside load`: see its help. */
 export const load: Run = async (args, io) => {
   const values = parseLoadFlags(args);
   const { target, seed } = values;
+  await checkFiles(values);
   try {
     if (seed !== undefined) await seedRegistry(registryOf(seed, values), values, io);
     return target === undefined ? 0 : await loadTarget(targetOf(target, values), values, io);

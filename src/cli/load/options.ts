@@ -1,3 +1,4 @@
+import { field, isText } from '../../base/text/json.ts';
 import { clientKinds } from '../../load/client/manners.ts';
 import { defaultZipf, parseSizes, publishedLayers, publishedSizes } from '../../load/model/sizes.ts';
 import { traceFormats } from '../../load/traces/formats.ts';
@@ -93,15 +94,19 @@ export function parseLoadFlags(args: readonly string[]): LoadFlags {
 export function settingsOf(values: LoadFlags): Readonly<Record<string, string | number | boolean>> {
   const entries = Object.entries(values).flatMap(([name, value]) => {
     if (value === undefined || /file$|^ca$|^output$|^title$|^trace$/.test(name)) return [];
+    if (Array.isArray(value) && value.length === 0) return [];
     const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
     return [[name, isPlain ? value : textOf(value)] as const];
   });
   return Object.fromEntries(entries);
 }
 
+/** As it may be written: `4-12`, `p0=1000,p100=300000`. */
 function textOf(value: unknown): string {
   if (!Array.isArray(value)) return String(value);
+  const [least, most] = value as readonly unknown[];
+  if (typeof least === 'number') return least === most ? `${least}` : `${least}-${most}`;
   return value
-    .map((item: unknown) => (typeof item === 'object' ? JSON.stringify(item) : String(item)))
+    .map((item: unknown) => (isText(item) ? item : `p${field(item, 'percent')}=${field(item, 'bytes')}`))
     .join(',');
 }

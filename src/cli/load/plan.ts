@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { hostHeader, isPrivateTarget, type LoadTarget } from '../../load/client/target.ts';
 import type { LoadPlan } from '../../load/engine/load.ts';
 import type { ModelSource, WorkSource } from '../../load/engine/source.ts';
@@ -29,6 +29,18 @@ export function targetOf(url: string, values: LoadFlags): LoadTarget {
   const mirror = mirrorOf === undefined ? {} : { mirrorOf, mirrorBy: values['mirror-by'] };
   const host = values.host === undefined ? {} : { hostName: values.host };
   return { url, ...mirror, ...host, ...Object.fromEntries(given) };
+}
+
+/** Throws `UsageError` for a file that cannot be read: each pull would fail by it. */
+export async function checkFiles(values: LoadFlags): Promise<void> {
+  const names = ['ca', 'authfile', 'username-file', 'password-file', 'token-file', 'trace'] as const;
+  for (const name of names) {
+    const file = values[name];
+    if (file === undefined) continue;
+    await access(file, constants.R_OK).catch((error: NodeJS.ErrnoException) => {
+      throw new UsageError(`--${name}: ${file} cannot be read (${error.code})`, { cause: error });
+    });
+  }
 }
 
 /** The registry behind the target, asked for itself. */

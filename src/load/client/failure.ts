@@ -30,9 +30,23 @@ const timeouts: ReadonlySet<string> = new Set([
   'UND_ERR_BODY_TIMEOUT',
 ]);
 
+/** Of OpenSSL, for an authority that is not known here. */
+const unknownAuthority: ReadonlySet<string> = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+]);
+
 /** Any error of a request as what the report counts it as. `where` is method and path. */
 export function toLoadFailure(error: unknown, where: string): LoadFailure {
   if (error instanceof LoadFailure) return error;
+  const code = codeOf(error);
+  if (unknownAuthority.has(code)) {
+    const text = `${where}: no trusted authority signed the certificate of the target (${code}); --ca FILE names one`;
+    return new LoadFailure('certificate', text, error);
+  }
   const message = error instanceof Error ? error.message : String(error);
   return new LoadFailure(kindOf(error, message), `${where}: ${message}`, error);
 }

@@ -47,7 +47,7 @@ export async function runLoad(plan: LoadPlan, options: LoadRunOptions): Promise<
   const durationMs = sum(reports.map(longestOf));
   const generator = generatorOf(
     reports.flat().map(({ usage }) => usage),
-    { durationMs, ...machine },
+    { durationMs, ...machine, p99Ms: wholeP99Ms(part) },
   );
   const { distinct, ...counted } = part;
   const { target, verifyThreads } = plan.generator;
@@ -116,8 +116,10 @@ function stepOf(reports: readonly GeneratorReport[], ratePerSecond: number): Kne
   const part = mergedParts(reports.map((report) => report.part));
   const whole = wholeLatencies(part.latencies, ['image', 'other']);
   const durationMs = longestOf(reports);
-  const usages = reports.map(({ usage }) => usage);
-  const { bottlenecks } = generatorOf(usages, { ...machineNow(), durationMs, loadBefore: 0 });
+  // That many are under way is the target's doing, and what the search is for.
+  const usages = reports.map(({ usage }) => ({ ...usage, heldBack: 0 }));
+  const measured = { ...machineNow(), durationMs, loadBefore: 0, p99Ms: wholeP99Ms(part) };
+  const { bottlenecks } = generatorOf(usages, measured);
   const lastDueMs = Math.max(
     1000,
     ...part.seconds.map(({ second, due }) => (due > 0 ? (second + 1) * 1000 : 0)),
@@ -130,6 +132,13 @@ function stepOf(reports: readonly GeneratorReport[], ratePerSecond: number): Kne
     errors: sum(part.errors.map(({ count }) => count)),
     isGeneratorBound: bottlenecks.length > 0,
   };
+}
+
+/** Of pulls, or of the requests of a trace. */
+function wholeP99Ms({ latencies }: LoadPart): number {
+  const pulls = wholeLatencies(latencies, ['image']);
+  const whole = pulls.count > 0 ? pulls : wholeLatencies(latencies, ['manifest', 'layer', 'range', 'other']);
+  return whole.count === 0 ? 0 : whole.atPercentile(99);
 }
 
 /** The seconds of each step after those of the one before. */

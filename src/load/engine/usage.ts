@@ -41,8 +41,12 @@ export function createUsageMeter(): UsageMeter {
   };
 }
 
-/** A later begin than this says that the generator, and not the target, was late, milliseconds. */
+/**
+ * A later begin than this, in milliseconds, says that the generator was late: where it is also more
+ * than a tenth of the latency of the work, which counts from when it was due.
+ */
 const latest = 20;
+const latestShare = 0.1;
 const busiest = 0.9;
 /** More work than this share of the processors before the load is that of others. */
 const busyBefore = 0.5;
@@ -54,6 +58,8 @@ interface Measured {
   readonly cores: number;
   /** The load average before: what else runs here. */
   readonly loadBefore: number;
+  /** Of whole work. */
+  readonly p99Ms: number;
 }
 
 /** All generators together, and whether they were the bottleneck. */
@@ -77,12 +83,12 @@ export function generatorOf(usages: readonly GeneratorUsage[], measured: Measure
 
 function bottlenecksOf(
   { processes, processorMs, lag, busyLoop, heldBack, verifyWaitMs }: Omit<LoadGenerator, 'bottlenecks'>,
-  { durationMs, cores, loadBefore }: Measured,
+  { durationMs, cores, loadBefore, p99Ms }: Measured,
 ): readonly string[] {
   const share = processorMs / Math.max(1, durationMs) / cores;
   const waited = verifyWaitMs / Math.max(1, durationMs * processes);
   return [
-    ...(lag.p99Ms > latest
+    ...(lag.p99Ms > Math.max(latest, p99Ms * latestShare)
       ? [`arrivals were begun ${Math.round(lag.p99Ms)} ms late (p99); more --processes, or a lower rate`]
       : []),
     ...(busyLoop > busiest

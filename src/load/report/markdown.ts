@@ -131,7 +131,7 @@ function generatorLines({ generator, machine, settings }: LoadResult): readonly 
   const lag = parseHistogram(generator.lag);
   return [
     `- machine: ${machine.cores} × ${machine.processor}, ${bytesText(machine.memoryBytes)}, ${machine.system}, Node ${machine.node}; load before ${figure(machine.loadBefore)}`,
-    `- generator: ${processes} processes, ${duration(processorMs)} of processor time, busiest loop ${figure(100 * busyLoop)} %, at most ${bytesText(residentBytes)}`,
+    `- generator: ${processes} ${processes === 1 ? 'process' : 'processes'}, ${duration(processorMs)} of processor time, busiest loop ${figure(100 * busyLoop)} %, at most ${bytesText(residentBytes)}`,
     `- arrivals begun late: p99 ${duration(lag.atPercentile(99))}; held back by the greatest concurrency: ${figure(heldBack)}; waited for digests: ${duration(verifyWaitMs)}`,
     '',
     ...markdownTable([

@@ -59,6 +59,10 @@ test('a target of others is refused, and so is a load without a target', async (
   t.match(await refused(), /needs --target URL/);
   t.match(await refused('--target', 'x', '--moves', '1s'), /--moves needs --seed/);
   t.match(await refused('--target', 'x', '--rate', 'much'), /--rate must be a number, not much/);
+  t.match(
+    await refused('--target', 'x', '--ca', '/gone/ca.pem'),
+    /--ca: \/gone\/ca\.pem cannot be read \(ENOENT\)/,
+  );
 });
 
 test('the images of a catalog are loaded, and a registry without one says so', async (t) => {

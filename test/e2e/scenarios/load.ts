@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { parseLoadResult } from '../../../src/load/result-file.ts';
-import { freePort } from '../../support/program.ts';
+import { testAuthority } from '../../support/certificates.ts';
+import { freePort, until } from '../../support/program.ts';
 import { command, quayside, upstreamName } from '../fixtures/quayside.ts';
 import { registry } from '../fixtures/registry.ts';
-import type { Scenario } from '../scenario.ts';
+import type { Scenario, Scene } from '../scenario.ts';
 
 const model = ['--images', '4', '--layers', '3', '--sizes', 'p0=1kB,p100=300kB'];
 const pace = ['--rate', '15', '--nodes', '5', '--drain', '20s'];
@@ -75,6 +78,56 @@ export const load: Scenario = {
       assert.ok(work.finished > 100, `${work.finished} finished`);
       assert.ok(durationMs < 15_000, `${durationMs} ms`);
     });
+    await fact("a trace of IBM's registries is mapped onto the images that the target has", async () => {
+      const trace = join(stage.directory, 'ibm.json');
+      await writeFile(trace, JSON.stringify(ibmTrace(300)));
+      const args = ['--target', upstream.url, '--trace', trace, '--map-trace', '--speed', '5x'];
+      const { code, stderr } = await run(...args, ...model, '-o', output('ibm'));
+      assert.equal(code, 0, stderr);
+      const { work, bytes, errors } = await resultOf('ibm');
+      assert.deepEqual([work.due, work.finished, errors.length], [300, 300, 0]);
+      assert.equal(bytes.verified, bytes.received);
+    });
+    await fact('behind TLS of an own authority the target needs --ca, which the failure says', async () => {
+      const { url, authority } = await behindTls(scene, Number(new URL(upstream.url).port));
+      const target = ['--target', url, '--rate', '4', '--spacing', 'even', '--duration', '1s'];
+      const without = await run(...target, ...model);
+      assert.equal(without.code, 1);
+      assert.match(without.stdout, /certificate: .*; --ca FILE names one/);
+      const ca = ['--ca', authority];
+      assert.equal((await run('--seed', url, ...ca, ...model)).code, 0);
+      const { code, stderr } = await run(...target, ...ca, ...model, '-o', output('tls'));
+      assert.equal(code, 0, stderr);
+      assert.ok((await resultOf('tls')).bytes.verified > 0);
+    });
+    await fact('^C ends all generator processes, and the report has what was done', async () => {
+      const args = [...model, ...pace, '--target', upstream.url, '--duration', '60s', '--processes', '3'];
+      const program = await stage.start(process.execPath, [
+        command,
+        'load',
+        ...args,
+        '-o',
+        output('stopped'),
+      ]);
+      await until('three generators run', async () => (await childrenOf(program.pid)).length === 3, 30_000);
+      const children = await childrenOf(program.pid);
+      await upstream.forget();
+      await until('they ask', async () => (await upstream.asked()).length > 0, 30_000);
+      assert.equal((await program.stop('SIGINT')).code, 130);
+      const { end, work } = await resultOf('stopped');
+      assert.equal(end, 'stopped');
+      assert.ok(work.due > 0);
+      for (const pid of children) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+    });
+    await fact('the search for a knee tells each step, and why it ended', async () => {
+      const args = ['--target', upstream.url, '--rate', '4', '--find-knee', '--knee-steps', '2'];
+      const { code, stderr } = await run(...args, ...model, '--duration', '1s', '-o', output('knee'));
+      assert.equal(code, 0, stderr);
+      const { knee } = await resultOf('knee');
+      assert.ok(knee !== undefined && knee.steps.length > 0);
+      assert.match(knee.end, /p99 doubled|2 steps found none|bottleneck/);
+      assert.match(await readFile(output('knee').replace('.json', '.md'), 'utf8'), /^## Knee$/m);
+    });
     await fact('a blob with a wrong byte ends the load with 1, and is named', async () => {
       const damaged = await damage(upstream.folder);
       const args = ['--target', upstream.url, '--client', 'plain', '--zipf', '0', '--duration', '2s'];
@@ -85,6 +138,45 @@ export const load: Scenario = {
     });
   },
 };
+
+/** Records in the form of IBM's traces: one every 20 ms, of seven repositories. */
+function ibmTrace(count: number): readonly object[] {
+  const name = (number: number) => number.toString(16).padStart(8, '0');
+  const startMs = Date.parse('2017-08-01T00:00:00.000Z');
+  return Array.from({ length: count }, (_, index) => {
+    const isManifest = index % 3 === 0;
+    const content = isManifest ? 'manifests' : 'blobs';
+    return {
+      timestamp: new Date(startMs + index * 20).toISOString(),
+      'http.request.method': index % 11 === 0 ? 'HEAD' : 'GET',
+      'http.request.uri': `v2/${name(index % 7)}/${name(index % 3)}/${content}/${name(index % 29)}`,
+      'http.request.remoteaddr': name(index % 9),
+      'http.request.duration': 0.01,
+      'http.response.status': 200,
+      'http.response.written': isManifest ? 1_500 : 1_000 * (1 + index),
+    };
+  });
+}
+
+/** A way to a port of loopback that ends TLS, with a certificate of an authority of its own. */
+async function behindTls({ stage }: Scene, port: number) {
+  const own = testAuthority();
+  const server = createServer(own.issued(), (socket) => {
+    const onward = connect({ port, host: '127.0.0.1' });
+    for (const end of [socket, onward]) end.on('error', () => undefined);
+    socket.pipe(onward).pipe(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  stage.defer(async () => void server.close());
+  const authority = join(stage.directory, 'authority.pem');
+  await writeFile(authority, own.cert);
+  return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, authority };
+}
+
+async function childrenOf(pid: number): Promise<readonly number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map(Number);
+}
 
 /** Turns one bit of the largest blob of a registry's folder. Resolves to its digest, in hex. */
 async function damage(folder: string): Promise<string> {

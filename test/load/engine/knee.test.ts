@@ -40,7 +40,7 @@ test('the report says why the generator was the bottleneck', async (t) => {
   const lag = createHistogram();
   lag.record(50);
   const usage = { processorMs: 1_900, busyLoop: 0.95, residentBytes: 1, lag: lag.summary(), heldBack: 3 };
-  const measured = { durationMs: 1_000, cores: 2, loadBefore: 5 };
+  const measured = { durationMs: 1_000, cores: 2, loadBefore: 5, p99Ms: 400 };
   const { bottlenecks } = generatorOf([{ ...usage, verifyWaitMs: 100 }], measured);
   t.same(
     bottlenecks.map((text) => text.split(/[,;]/, 1)[0]),
@@ -53,6 +53,8 @@ test('the report says why the generator was the bottleneck', async (t) => {
       '3 arrivals waited because --max-concurrency was under way',
     ],
   );
+  const slowTarget = generatorOf([{ ...usage, verifyWaitMs: 0 }], { ...measured, p99Ms: 600 });
+  t.notMatch(slowTarget.bottlenecks.join(), 'late', 'a tenth of the latency of the target');
   const idle = { ...usage, processorMs: 10, busyLoop: 0.1, lag: createHistogram().summary(), heldBack: 0 };
   t.same(generatorOf([{ ...idle, verifyWaitMs: 0 }], { ...measured, loadBefore: 0.1 }).bottlenecks, []);
 });
