@@ -1,8 +1,46 @@
 import type { Registry } from 'prom-client';
 import type { SearchEvents } from '../../auth/access.ts';
 import type { ClusterEvents } from '../../auth/clusters/cluster.ts';
-import { counter, histogram } from './kinds.ts';
+import type { StreamIndexEvents } from '../../image-streams/index/events.ts';
+import { counter, gauge, histogram } from './kinds.ts';
 import { table } from './table.ts';
+
+/** Counts what the indexes of image streams report. */
+export function streamEvents(registry: Registry): StreamIndexEvents {
+  const state = gauge(registry, table.streamState);
+  const streams = gauge(registry, table.streams);
+  const digests = gauge(registry, table.streamDigests);
+  const references = gauge(registry, table.streamReferences);
+  const refused = counter(registry, table.streamRefused);
+  const lists = counter(registry, table.streamLists);
+  const failures = counter(registry, table.streamFailures);
+  const looks = counter(registry, table.streamLooks);
+  const records = counter(registry, table.streamRecords);
+  return {
+    streamStateChanged(event) {
+      for (const each of ['syncing', 'synced', 'stale', 'expired'] as const)
+        state(event.cluster, each).value = each === event.state ? 1 : 0;
+    },
+    streamsSized({ cluster, ...size }) {
+      streams(cluster).value = size.streams;
+      digests(cluster).value = size.digests;
+      references(cluster).value = size.references;
+      refused(cluster).value = size.refused;
+    },
+    streamsListed({ cluster, reason }) {
+      lists(cluster, reason).value += 1;
+    },
+    streamsFailed({ cluster }) {
+      failures(cluster).value += 1;
+    },
+    streamLooked({ cluster, result }) {
+      looks(cluster, result).value += 1;
+    },
+    streamsKept({ cluster, operation, outcome }) {
+      records(cluster, operation, outcome).value += 1;
+    },
+  };
+}
 
 /** Counts what clusters are asked for logins and rights. */
 export function clusterEvents(registry: Registry): ClusterEvents & SearchEvents {

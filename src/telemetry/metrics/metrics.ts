@@ -20,7 +20,7 @@ import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
 import type { SendingEvents } from '../../store/sending/events.ts';
 import type { StoreEvents } from '../../store/store.ts';
 import type { UpstreamEvents } from '../../upstream/upstream.ts';
-import { clusterEvents } from './clusters.ts';
+import { clusterEvents, streamEvents } from './clusters.ts';
 import { conditionMetrics } from './conditions.ts';
 import { diskEvents } from './disk.ts';
 import { factMetrics, type ServiceFacts } from './facts.ts';
@@ -28,7 +28,6 @@ import { fleetEvents } from './fleet.ts';
 import { counter, gauge, histogram, measured } from './kinds.ts';
 import { type CountedMirror, mirrorStateMetrics } from './mirror.ts';
 import { sendingEvents } from './sending.ts';
-import { streamEvents } from './streams.ts';
 import { table } from './table.ts';
 
 /** Everything that the parts of Quayside report. */
