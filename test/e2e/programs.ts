@@ -18,6 +18,7 @@ const debian = {
   monmaptool: 'ceph-common',
   openssl: 'openssl',
   podman: 'podman',
+  prometheus: 'prometheus',
   promtool: 'prometheus',
   radosgw: 'radosgw',
   setpriv: 'util-linux',

@@ -64,7 +64,7 @@ const longCase = 120;
 
 /**
  * The groups in pieces for `promtool test rules`, which tries each case on all rules of a file, at
- * each interval: small files, and long intervals for long cases, take a fraction of the time.
+ * each interval: small files, and few looks in cases of many hours, take a fraction of the time.
  */
 export function testedPieces(
   groups: readonly RuleGroup[],

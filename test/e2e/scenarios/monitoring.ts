@@ -2,16 +2,41 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { expressionsOf } from '../../monitoring/dashboards/grafana.ts';
+import { dashboards } from '../../monitoring/dashboards/panels.ts';
 import { alertCases, promtoolTests, ruleGroups, rulesFile, testedPieces } from '../../monitoring/rules.ts';
 import { generatedImage, pushImage } from '../../support/images.ts';
+import { prometheus } from '../fixtures/prometheus.ts';
 import { quayside } from '../fixtures/quayside.ts';
 import { registry } from '../fixtures/registry.ts';
 import type { Scenario } from '../scenario.ts';
 
-/** What Prometheus' own tool says of our metrics and alerts. */
+/** Titles of panels about what a pull leaves behind. */
+const shownByAPull = [
+  'Replicas',
+  'Requests by status',
+  'Bytes to clients, by source',
+  'First byte',
+  'Where answers come from',
+  'Spool',
+  'Room left on file systems',
+  'Downloads',
+  'Bytes',
+  'Time to the header, p99',
+  'Memory',
+  'Event loop, p99',
+];
+
+/** The expression as Grafana asks it, with everything chosen. */
+function chosen(expression: string): string {
+  const range = expression.replaceAll('[$__rate_interval]', '[1m]');
+  return range.replaceAll(/"\$(?:namespace|job)"/g, '".*"');
+}
+
+/** What Prometheus and its tool say of our metrics, alerts and dashboards. */
 export const monitoring: Scenario = {
   name: 'monitoring',
-  needs: ['docker-registry', 'promtool', 'skopeo'],
+  needs: ['docker-registry', 'prometheus', 'promtool', 'skopeo'],
   async play(scene) {
     const { stage, fact } = scene;
     const promtool = (...args: string[]) => stage.run(scene.path('promtool'), args);
@@ -33,6 +58,18 @@ export const monitoring: Scenario = {
       assert.equal(stdout + stderr, '');
     });
     await fact('promtool reads the rules', () => promtool('check', 'rules', rulesFile));
+    const scraping = await prometheus(scene, proxy.admin);
+    await fact('Prometheus evaluates every rule on a scrape without an error', async () =>
+      assert.deepEqual(await scraping.ruleErrors(), []),
+    );
+    await fact('Prometheus answers every panel, and those of what happened with series', async () => {
+      const counts = new Map<string, number>();
+      for (const panel of dashboards.flatMap(({ rows }) => Object.values(rows).flat()))
+        for (const expression of expressionsOf(panel))
+          counts.set(panel.title, await scraping.count(chosen(expression)));
+      const empty = shownByAPull.filter((title) => counts.get(title) === 0);
+      assert.deepEqual(empty, []);
+    });
     await fact('each alert fires in its case, and is quiet in the other', async () => {
       const cases = await alertCases();
       for (const piece of testedPieces(await ruleGroups(), cases)) {
