@@ -4,8 +4,8 @@ import type { ByteRange } from '../oci/content.ts';
 export interface StoredFile {
   /**
    * Hands the range to the sink, in order, and resolves when the sink has taken its last byte.
-   * Rejects when the file cannot be read or ends early (`UPSTREAM_INVALID`), with what the sink
-   * failed with, and with the signal's reason; nothing of it is under way then.
+   * Rejects when the file cannot be read (`UNAVAILABLE`) or ends early (`UPSTREAM_INVALID`), with
+   * what the sink failed with, and with the signal's reason; nothing of it is under way then.
    */
   sendTo(sink: ByteSink, range: ByteRange, signal: AbortSignal): Promise<void>;
   close(): void;

@@ -13,6 +13,7 @@ import {
   verified,
 } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { lengthOf } from '../../oci/range.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { StoredFile } from '../../store/stored-file.ts';
@@ -159,6 +160,18 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
     return new CorruptBlob('the stored blob was deleted');
   }
 
+  /** The same file; that its disk cannot be read is told. What a client fails with is not ours. */
+  function told(file: StoredFile): StoredFile {
+    return {
+      ...file,
+      sendTo: (sink, range, signal) =>
+        file.sendTo(sink, range, signal).catch((error: unknown) => {
+          if (error instanceof RegistryError && error.code === 'UNAVAILABLE') failed(error);
+          throw error;
+        }),
+    };
+  }
+
   return {
     async stat(digest, expectedSize) {
       try {
@@ -219,7 +232,7 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
         if (!right.has({ digest, size }) || store.openFile === undefined) return undefined;
         const file = await store.openFile(digest);
         if (file === undefined && verifies === 'first') right.delete(digest);
-        return file;
+        return file && told(file);
       } catch (error) {
         failed(error);
         return undefined;

@@ -12,6 +12,11 @@ export interface JointRecord {
 /** What joint records say that are written now. */
 const format = 3;
 
+/** A later version wrote the record: it is neither believed nor replaced. */
+export class LaterRecord extends Error {
+  override readonly name = 'LaterRecord';
+}
+
 /** A repository without members. */
 export const emptyJoint: JointRecord = Object.freeze({ members: new Map(), isDissolved: false });
 

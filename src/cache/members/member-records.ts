@@ -10,7 +10,14 @@ import type { Digest } from '../../oci/digest.ts';
 import { jointKey, type RepositoryScope, singleMembersPrefix } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
 import type { IndexEntry } from './index-entry.ts';
-import { dissolvedJoint, emptyJoint, type JointRecord, jointBytes, parseJoint } from './joint-record.ts';
+import {
+  dissolvedJoint,
+  emptyJoint,
+  type JointRecord,
+  jointBytes,
+  LaterRecord,
+  parseJoint,
+} from './joint-record.ts';
 import { hasAny, jointStart } from './joint-start.ts';
 import { attempts, type MemberAddition, type MergedMember, SingleRecords } from './single-records.ts';
 
@@ -47,6 +54,8 @@ interface JointBatch {
 /** Joint records in memory, bytes of all. */
 const maxHeldBytes = 8 * 1024 * 1024;
 const mostSingle = 100_000;
+/** A record of a later version is looked at again after this time, milliseconds. */
+const laterMs = 60_000;
 const dissolvedAtATime = 8;
 /** Between replicas whose clocks differ, one begins so much earlier than another, milliseconds. */
 const skewMs = 60_000;
@@ -68,6 +77,8 @@ export class MemberRecords {
   });
   /** Repositories that are known to have single records. */
   readonly #single = createLru<string, true>(mostSingle);
+  /** Repositories whose joint records are of a later version. */
+  readonly #laterRecords: LRUCache<string, true>;
   readonly #waiting = new Map<string, JointBatch>();
   readonly #running = new Map<string, Promise<unknown>>();
   #startMs: number | undefined;
@@ -76,6 +87,7 @@ export class MemberRecords {
     this.#options = options;
     this.#maxJointBytes = options.maxJointBytes ?? 128 * 1024;
     this.#singles = new SingleRecords(options);
+    this.#laterRecords = createLru(mostSingle, { keepMs: laterMs, now: options.clock });
   }
 
   /** Finds out which records this store has, so that no pull waits for that. May reject. */
@@ -85,7 +97,7 @@ export class MemberRecords {
 
   /**
    * The member; undefined where no record has it. `afresh`: whatever was read before. Throws when
-   * that cannot be told.
+   * that cannot be told: LaterRecord where another version knows.
    */
   async read(scope: RepositoryScope, digest: Digest, afresh: boolean): Promise<IndexEntry | undefined> {
     const known = this.#joint.get(nameOf(scope))?.record.members.get(digest);
@@ -98,7 +110,10 @@ export class MemberRecords {
     return found;
   }
 
-  /** Adds to the record what it lacks, and resolves to what it then says of the member. */
+  /**
+   * Adds to the record what it lacks, and resolves to what it then says of the member. Rejects with
+   * LaterRecord where nothing may be added to it.
+   */
   async write(addition: MemberAddition): Promise<IndexEntry> {
     const { scope, digest, member } = addition;
     if (this.#isSingle(scope)) return this.#writeSingle(addition);
@@ -124,15 +139,24 @@ export class MemberRecords {
   }
 
   async #read(scope: RepositoryScope): Promise<MemberLayout> {
+    if (this.#laterRecords.has(nameOf(scope))) throw this.#later(scope);
     const stored = await this.#options.records.get(jointKey(scope));
-    const record = stored && parseJoint(stored.bytes);
     if (stored === undefined) return 'none';
-    if (record === 'later') throw new Error('a later version wrote the joint record of the members');
+    const held = this.#joint.get(nameOf(scope));
+    if (held?.version === stored.version) return held;
+    const record = parseJoint(stored.bytes);
+    if (record === 'later') throw this.#later(scope);
     if (record?.isDissolved === true) return this.#dissolved(scope);
     const bytes = stored.bytes.byteLength;
     // What is garbled is replaced; until then each member may have a record.
     if (record === undefined && (await this.#hasSingles(scope))) return this.#dissolved(scope);
     return this.#keep(scope, { record: record ?? emptyJoint, version: stored.version, bytes });
+  }
+
+  #later(scope: RepositoryScope): LaterRecord {
+    const name = nameOf(scope);
+    if (!this.#laterRecords.has(name)) this.#laterRecords.set(name, true);
+    return new LaterRecord(`a later version wrote the joint record of the members of ${name}`);
   }
 
   #dissolved(scope: RepositoryScope): 'single' {

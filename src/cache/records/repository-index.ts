@@ -2,8 +2,6 @@
 // store, answers of the upstream. Out: which digest belongs where, and under which tags. Imports:
 // base, cache/members, oci, store; types of cache.
 
-import type { LRUCache } from 'lru-cache';
-import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
 import { WriteBehind } from '../../base/state/write-behind.ts';
 import { defined } from '../../base/text/defined.ts';
@@ -17,8 +15,10 @@ import type { Records } from '../../store/records.ts';
 import type { CacheEvents } from '../events.ts';
 import { rememberedScopes } from '../members/entry-tags.ts';
 import { type IndexEntry, indexEntryOf, isWorthWriting, mergedEntry } from '../members/index-entry.ts';
+import { LaterRecord } from '../members/joint-record.ts';
 import { MemberRecords } from '../members/member-records.ts';
-import type { MemberAddition, MergedMember } from '../members/single-records.ts';
+import type { MemberAddition } from '../members/single-records.ts';
+import { entryReader, type HeldEntry, memoryKey, present } from './entry-reader.ts';
 import { type ListedBy, type PartialManifest, PartialTags, type UnrecordedTags } from './partial-tags.ts';
 import { Unwritten } from './unwritten.ts';
 
@@ -111,8 +111,6 @@ export interface RepositoryIndexOptions {
   readonly clock?: () => number;
 }
 
-type HeldEntry = LRUCache<string, IndexEntry | 'absent'>;
-
 /** Additions under way at a time: those of one joint record are one write. */
 const mostJoined = 64;
 
@@ -123,7 +121,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   const partial = new PartialTags({ records, events, retryMs, clock });
   /** In memory alone: written when the queue has room again. */
   const unwritten = new Unwritten<MemberAddition>();
-  const memory: HeldEntry = createLru(options.maxEntries ?? 100_000, {
+  const memory = createLru<string, HeldEntry>(options.maxEntries ?? 100_000, {
     now: clock,
     dispose(member, key, reason) {
       const lost = reason === 'evict' ? unwritten.take(key) : undefined;
@@ -135,9 +133,11 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
     mergedEntry(before, seen, { scope, scopeOf });
   const { concurrency = 8, maxJointBytes, by } = options;
   const members = new MemberRecords({ records, merged, concurrency, maxJointBytes, by, clock });
+  let told: unknown;
   const queue = new WriteBehind<MemberAddition>({
     async write(key, addition) {
-      const after = await members.write(addition);
+      const after = await members.write(addition).catch(keptInMemory);
+      if (after === undefined) return partial.addUnwritten(addition.scope, addition.member.tags);
       const newer = present(memory.get(key));
       if (newer !== undefined) memory.set(key, merged(addition.scope, after, newer), { ttl: 0 });
     },
@@ -147,7 +147,11 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
       const next = unwritten.next();
       if (next !== undefined) queue.add(next.key, latest(next.key, next.job));
     },
-    failed: (error) => options.events?.storeFailed({ operation: 'write', error }),
+    // What several additions share failed once.
+    failed(error) {
+      if (error !== told) options.events?.storeFailed({ operation: 'write', error });
+      told = error;
+    },
     dropped(key, addition) {
       if (memory.has(key)) unwritten.set(key, addition);
       else partial.addUnwritten(addition.scope, addition.member.tags);
@@ -156,7 +160,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   });
   const held = (key: string): IndexEntry | 'absent' | undefined =>
     memory.get(key) ?? queue.waiting(key)?.member;
-  const reading = reader({ ...options, members, merged }, memory, held);
+  const reading = entryReader({ ...options, members, merged, memory, held });
   const latest = (key: string, addition: MemberAddition): MemberAddition => ({
     ...addition,
     member: present(memory.get(key)) ?? addition.member,
@@ -233,50 +237,9 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   };
 }
 
-interface ReaderOptions extends RepositoryIndexOptions {
-  readonly members: MemberRecords;
-  readonly merged: MergedMember;
-}
-
-type ReadEntry = (
-  scope: RepositoryScope,
-  digest: Digest,
-  afresh?: boolean,
-) => Promise<IndexEntry | 'absent' | 'unreadable'>;
-
-/** One record read that all who ask for the same digest share, told apart from one that fails. */
-function reader(
-  { members, merged, events, negativeMs = 5_000 }: ReaderOptions,
-  memory: HeldEntry,
-  held: (key: string) => IndexEntry | 'absent' | undefined,
-): ReadEntry {
-  const asking = createSingleFlight<IndexEntry | 'absent' | 'unreadable'>();
-
-  async function read(key: string, scope: RepositoryScope, digest: Digest, afresh: boolean) {
-    try {
-      const stored = await members.read(scope, digest, afresh);
-      const meanwhile = present(held(key));
-      const found = meanwhile === undefined ? stored : merged(scope, stored, meanwhile);
-      memory.set(key, found ?? 'absent', { ttl: found === undefined ? negativeMs : 0 });
-      return found ?? 'absent';
-    } catch (error) {
-      events?.storeFailed({ operation: 'read', error });
-      return 'unreadable';
-    }
-  }
-
-  return (scope, digest, afresh = false) => {
-    const key = memoryKey(scope, digest);
-    return asking(afresh ? `${key} afresh` : key, () => read(key, scope, digest, afresh));
-  };
-}
-
-function memoryKey(scope: RepositoryScope, digest: Digest): string {
-  return `${scope.upstream}/${scope.repository}@${digest}`;
-}
-
-function present(known: IndexEntry | 'absent' | 'unreadable' | undefined): IndexEntry | undefined {
-  return typeof known === 'string' ? undefined : known;
+/** The store works, but another version has the record. */
+function keptInMemory(error: unknown): undefined {
+  if (!(error instanceof LaterRecord)) throw error;
 }
 
 function tagsOrThrow(found: IndexEntry | 'absent' | 'unreadable'): readonly Tag[] {

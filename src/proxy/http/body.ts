@@ -34,8 +34,8 @@ export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Pr
   return promise;
 }
 
-/** containerd gives up on a mirror that sends no header within 30 s. */
-const headWithinMs = 2_000;
+/** A head goes out alone after this: containerd gives up on a mirror without one after 30 s. */
+export const headWithinMs = 2_000;
 
 /** What is told of a body on its way. */
 export interface BodyOptions {

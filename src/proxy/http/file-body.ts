@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { ByteRange } from '../../oci/content.ts';
 import type { ByteSink, SinkSocket, StoredFile } from '../../store/stored-file.ts';
-import type { BodyOptions } from './body.ts';
+import { type BodyOptions, headWithinMs } from './body.ts';
 
 interface FileBodyOptions extends BodyOptions {
   readonly range: ByteRange;
@@ -22,8 +22,13 @@ export async function sendFile(
   { range, signal, begin, sent }: FileBodyOptions,
 ): Promise<number> {
   let position = range.start;
+  // As `send` does: a disk that hangs must not keep back the head.
+  const late = begin && setTimeout(begin, headWithinMs, false);
   const sink = new ResponseSink(res, {
-    ...(begin && { begin }),
+    begin(isReady) {
+      clearTimeout(late);
+      begin?.(isReady);
+    },
     sent(bytes) {
       position += bytes;
       sent(bytes);
@@ -35,6 +40,7 @@ export async function sendFile(
   } catch {
     signal.throwIfAborted();
   } finally {
+    clearTimeout(late);
     file.close();
   }
   return position;
@@ -43,17 +49,17 @@ export async function sendFile(
 /** A response as a sink: one callback for all of its chunks. Its length must have been stated. */
 class ResponseSink implements ByteSink {
   readonly #res: ServerResponse;
-  readonly #options: BodyOptions;
+  readonly #options: Required<BodyOptions>;
   #bytes = 0;
   #taken: Parameters<ByteSink['write']>[1] = () => {};
 
-  constructor(res: ServerResponse, options: BodyOptions) {
+  constructor(res: ServerResponse, options: Required<BodyOptions>) {
     this.#res = res;
     this.#options = options;
   }
 
   write(chunk: Uint8Array, taken: Parameters<ByteSink['write']>[1]): void {
-    this.#options.begin?.(true);
+    this.#options.begin(true);
     this.#bytes = chunk.byteLength;
     this.#taken = taken;
     this.#res.write(chunk, this.#written);
@@ -63,7 +69,7 @@ class ResponseSink implements ByteSink {
   socket(): SinkSocket | undefined {
     const { socket } = this.#res;
     if (socket === null || socket.destroyed || socket instanceof TLSSocket) return undefined;
-    if (!this.#res.headersSent) this.#options.begin?.(true);
+    if (!this.#res.headersSent) this.#options.begin(true);
     this.#res.flushHeaders();
     if (this.#res.chunkedEncoding || this.#res.writableLength > 0) return undefined;
     const fd = descriptorOf(socket);

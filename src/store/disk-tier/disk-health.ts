@@ -3,7 +3,7 @@ import type { DiskTierEvents } from './events.ts';
 
 interface DiskHealthOptions {
   readonly events: Pick<DiskTierEvents, 'diskUsabilityChanged' | 'diskFailed'>;
-  /** Milliseconds. */
+  /** Milliseconds since some point in time; must not go back. */
   readonly now: () => number;
 }
 

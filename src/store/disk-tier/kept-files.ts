@@ -59,7 +59,7 @@ export class KeptFiles {
   constructor(options: KeptFilesOptions) {
     const { path, buffers: pool, kernel, events, now = Date.now } = options;
     this.#options = { maxFiles: 200_000, ...options, now };
-    this.health = new DiskHealth({ events, now });
+    this.health = new DiskHealth({ events, now: options.now ?? (() => performance.now()) });
     this.temps = createTempFiles(join(path, 'tmp'));
     this.#blobs = filesystemBlobs({ path, temps: this.temps, pool, kernel });
   }
@@ -74,8 +74,10 @@ export class KeptFiles {
     const size = this.#order.size(digest);
     if (size !== undefined || this.#isWalked || this.#barred.has(digest)) return size;
     const found = await this.#blobs.stat(digest).catch(() => undefined);
-    if (found !== undefined) this.#add(found);
-    return found?.size;
+    if (found === undefined) return undefined;
+    this.#order.add(digest, found.size, this.#options.now());
+    this.#makeRoom();
+    return found.size;
   }
 
   /** The copy, which counts as used now; undefined for none. */
@@ -120,7 +122,10 @@ export class KeptFiles {
       if (!(await this.#blobs.adopt(descriptor, file))) return false;
       this.health.wrote();
       this.#barred.delete(descriptor.digest);
-      this.#add(descriptor);
+      this.#order.add(descriptor.digest, descriptor.size, this.#options.now());
+      this.#changed();
+      // Until then the download gives back its room, which would count besides.
+      this.#removing = this.#removing.then(nextTurn).then(() => this.#makeRoom());
       return true;
     } catch (error) {
       this.health.writeFailed(error);
@@ -167,7 +172,7 @@ export class KeptFiles {
   /** Resolves when no deletion is under way. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#removing;
+    for (let removing: unknown; removing !== this.#removing; await removing) removing = this.#removing;
   }
 
   /** A file of another host may have been too young at the start. */
@@ -192,11 +197,6 @@ export class KeptFiles {
     }
     this.#order.reconcile(found, walkedAt);
     this.#isWalked = true;
-    this.#makeRoom();
-  }
-
-  #add({ digest, size }: Descriptor): void {
-    this.#order.add(digest, size, this.#options.now());
     this.#makeRoom();
   }
 
@@ -228,6 +228,10 @@ export class KeptFiles {
   #changed(): void {
     this.#options.events.diskChanged({ bytes: this.#order.bytes, blobs: this.#order.length });
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The body of a copy; where that fails, the rest from elsewhere. */

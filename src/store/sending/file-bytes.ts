@@ -118,6 +118,11 @@ export function truncated(position: number, end: number): RegistryError {
   });
 }
 
+/** The disk failed, as against the one who takes the bytes. */
+export function unreadable(cause: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the store cannot be read', { cause });
+}
+
 function mayHavePair(cursor: Cursor): boolean {
   return cursor.pace.isFast && readyOf(cursor) > smallBytes;
 }

@@ -2,7 +2,7 @@ import { read } from 'node:fs';
 import type { ByteRange } from '../../oci/content.ts';
 import type { BufferPair, BufferPool, OneBuffer } from '../buffers.ts';
 import type { ByteSink } from '../stored-file.ts';
-import { smallBytes, truncated } from './file-bytes.ts';
+import { smallBytes, truncated, unreadable } from './file-bytes.ts';
 import { Pace } from './pace.ts';
 
 interface FileSendingOptions {
@@ -94,7 +94,7 @@ export class FileSending {
   readonly #wasRead = (error: Error | null, bytesRead: number): void => {
     const target = this.#target;
     this.#target = undefined;
-    if (error !== null) this.#failure ??= { error };
+    if (error !== null) this.#failure ??= { error: unreadable(error) };
     else if (bytesRead === 0) this.#failure ??= { error: truncated(this.#position, this.#options.range.end) };
     else this.#ready = bytesRead === target?.byteLength ? target : target?.subarray(0, bytesRead);
     this.#position += bytesRead;

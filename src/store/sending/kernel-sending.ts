@@ -1,7 +1,7 @@
 import { closeSync, read } from 'node:fs';
 import type { ByteRange } from '../../oci/content.ts';
 import type { ByteSink, SinkSocket } from '../stored-file.ts';
-import { truncated } from './file-bytes.ts';
+import { truncated, unreadable } from './file-bytes.ts';
 import type { KernelSend } from './kernel-send.ts';
 
 interface KernelSendingOptions {
@@ -71,7 +71,7 @@ export class KernelSending {
   }
 
   readonly #wasRead = (error: Error | null, bytesRead: number, buffer: Uint8Array): void => {
-    if (error !== null) this.#failure ??= { error };
+    if (error !== null) this.#failure ??= { error: unreadable(error) };
     else if (bytesRead === 0) this.#failure ??= { error: truncated(this.#position, this.#options.range.end) };
     if (this.#failure === undefined) this.#write(buffer.subarray(0, bytesRead));
     else this.#finish();
@@ -105,7 +105,8 @@ export class KernelSending {
     this.#hasWaited = false;
     this.#state = 'sending';
     const length = Math.min(mostBytes, this.#left);
-    const request = { socket: descriptor, file: this.#options.fd, position: this.#position, length };
+    const { fd: file, signal } = this.#options;
+    const request = { socket: descriptor, file, position: this.#position, length, signal };
     this.#options.kernel.send(request, (bytes) => this.#wasSent(bytes, length, socket));
   }
 

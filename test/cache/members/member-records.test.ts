@@ -225,6 +225,49 @@ test('a joint record of a later version is neither believed nor replaced', async
   t.same(Buffer.from((await records.get(jointKey(scope)))?.bytes ?? []), bytes);
 });
 
+test('beside a record of a later version other repositories are written, and the store is not said to fail', async (t) => {
+  const { records, calls } = counted(createMemoryStore().records);
+  await records.put(formatKey, Buffer.from('{"jointSince":0}'));
+  await records.put(jointKey(scope), Buffer.from('{"format":4,"members":"elsewhere"}'));
+  const failures: unknown[] = [];
+  const events = { storeFailed: ({ error }: { error: unknown }) => failures.push(error) };
+  const index = createRepositoryIndex({ records, retryMs: 3_600_000, events });
+  await index.prepare();
+  calls.length = 0;
+  await index.add(scope, layers(60), v1);
+  await index.add(elsewhere, layers(3), v1);
+  await index.settled();
+  t.equal(await index.find(scope, one('unseen').digest), undefined);
+  t.ok(await index.find(scope, firstLayer), 'known while this process runs');
+  t.ok(await records.get(jointKey(elsewhere)));
+  t.equal(calls.filter((call) => call === `get ${jointKey(scope)}`).length, 1);
+  t.same(failures, []);
+  await index.close();
+});
+
+test('a joint write that fails is told once, however many members it has', async (t) => {
+  const { records } = createMemoryStore();
+  const failures: unknown[] = [];
+  const events = { storeFailed: ({ error }: { error: unknown }) => failures.push(error) };
+  const failing = { ...records, get: () => Promise.reject(new Error('the store is down')) };
+  const index = createRepositoryIndex({ records: failing, retryMs: 3_600_000, events });
+  await index.add(scope, layers(60), v1);
+  await index.settled();
+  t.equal(failures.length, 1);
+  await index.close();
+});
+
+test('a joint record that did not change is not parsed again for a digest that it lacks', async (t) => {
+  const { records } = createMemoryStore();
+  await filled(records, 10);
+  const index = createRepositoryIndex({ records });
+  t.ok(await index.find(scope, firstLayer));
+  const parsing = t.capture(JSON, 'parse', JSON.parse);
+  for (const name of ['a', 'b', 'c']) t.equal(await index.find(scope, one(name).digest), undefined);
+  t.same(parsing(), []);
+  await index.close();
+});
+
 test('what comes while a joint record is written is one more write', async (t) => {
   const { records, calls } = counted(createMemoryStore().records);
   const merged = (_scope: unknown, before: IndexEntry | undefined, seen: IndexEntry) => before ?? seen;

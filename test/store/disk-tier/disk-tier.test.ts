@@ -67,7 +67,7 @@ test('a download that is stored leaves its file on the disk', async (t) => {
 });
 
 test('what was not used for the longest time gives way', async (t) => {
-  const { inBucket, read, holds, seen } = diskRig(t, { maxBytes: 3 * size });
+  const { inBucket, read, holds, seen } = diskRig(t, { maxBytes: 2.5 * size });
   const [a, b, c] = [await inBucket(size), await inBucket(size), await inBucket(size)];
   await read(a.descriptor.digest);
   await holds(a.descriptor.digest);
@@ -77,6 +77,17 @@ test('what was not used for the longest time gives way', async (t) => {
   await read(c.descriptor.digest);
   await holds(a.descriptor.digest, c.descriptor.digest);
   t.ok(seen.includes('evicted'));
+});
+
+test('a copy counts once when its download becomes it', async (t) => {
+  const { inBucket, read, settled, files } = diskRig(t, { maxBytes: 3.5 * size });
+  const blobs = [await inBucket(size), await inBucket(size), await inBucket(size)];
+  for (const { descriptor } of blobs) {
+    await read(descriptor.digest);
+    await settled();
+  }
+  const held = await Promise.all(blobs.map(({ descriptor }) => files.size(descriptor.digest)));
+  t.same(held, [size, size, size]);
 });
 
 test('a copy whose blob the bucket no longer has is served once more, and goes', async (t) => {

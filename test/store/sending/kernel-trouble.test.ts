@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { test } from 'tap';
 import { digestOf } from '../../../src/oci/digest.ts';
-import type { KernelSend } from '../../../src/store/sending/kernel-send.ts';
+import { type KernelSend, limitedSend } from '../../../src/store/sending/kernel-send.ts';
 import { KernelSending } from '../../../src/store/sending/kernel-sending.ts';
 import type { ByteSink } from '../../../src/store/stored-file.ts';
 import { type Random, seeded } from '../../chaos/random.ts';
@@ -194,6 +194,36 @@ test('without a descriptor left a piece is sent, and the caller does the rest', 
   const sending = new KernelSending({ kernel: unable, fd: opened(t, bytes), range, sink, signal: here });
   t.equal(await sending.run(), counts.written);
   t.equal(counts.calls, 0);
+});
+
+test('calls wait for a place, in turn; those of readers that have left wait no longer', (t) => {
+  const running: (() => void)[] = [];
+  const begun: number[] = [];
+  const ended: string[] = [];
+  const hanging: KernelSend = {
+    duplicate: () => -1,
+    send({ position }, sent) {
+      begun.push(position);
+      running.push(() => sent(1));
+    },
+  };
+  const limited = limitedSend(hanging, 2);
+  const leaving = new AbortController();
+  for (let position = 0; position < 5; position += 1) {
+    const { signal } = position === 2 ? leaving : new AbortController();
+    limited.send({ socket: 0, file: 0, position, length: 1, signal }, (bytes) =>
+      ended.push(`${position}: ${bytes}`),
+    );
+  }
+  t.same(begun, [0, 1]);
+  leaving.abort();
+  setImmediate(() => {
+    t.same(ended, ['2: -1']);
+    for (let end = running.shift(); end !== undefined; end = running.shift()) end();
+    t.same(begun, [0, 1, 3, 4]);
+    t.same(ended.length, 5);
+    t.end();
+  });
 });
 
 test('many readers that read nothing cost no call and 16 KiB each, and all of them get all bytes', {
