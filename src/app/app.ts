@@ -265,7 +265,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   }
 
   try {
-    const own = cachedRegistries(config, cache, asked, { absences, isForReplicas: true });
+    const own = cachedRegistries(config, cache, asked, { absences, askers: 'replicas' });
     const memberAddress = await fleet?.listen(own, openedMemberPort);
     const address = await listening(app, config.listen);
     const addresses = await all.begin(duties);

@@ -4,6 +4,7 @@ import type { CacheContext } from '../cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
 import { createTagIndex, type TagIndex } from '../cache/registry/tag-index.ts';
 import type { Config, Environment } from '../config/load.ts';
+import type { Askers } from '../fleet/elsewhere.ts';
 import type { MeteredEvents } from '../telemetry/metrics/metrics.ts';
 import { createUpstream } from '../upstream/client/client.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -25,8 +26,8 @@ export function createAbsences(config: Config): Absences {
 
 interface RegistriesOptions {
   readonly absences: Absences;
-  /** Whether the other replicas of a fleet ask. Default: clients do. */
-  readonly isForReplicas?: boolean;
+  /** Which members of the fleet ask. Default: clients do. */
+  readonly askers?: Askers;
 }
 
 /** The upstreams of the settings, without sources of what they lack. */
@@ -46,7 +47,7 @@ export function cachedRegistries(
   config: Config,
   cache: CacheContext,
   upstreams: readonly Upstream[],
-  { absences, isForReplicas = false }: RegistriesOptions,
+  { absences, askers }: RegistriesOptions,
 ): readonly CachedRegistry[] {
   return upstreams.map((upstream) => {
     const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
@@ -59,7 +60,7 @@ export function cachedRegistries(
       absent,
       withholdMs,
       fetchChildren,
-      isForReplicas,
+      askers,
     });
   });
 }

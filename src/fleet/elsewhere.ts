@@ -1,3 +1,16 @@
+import { isWorker } from './members/worker-names.ts';
+
+/** Who asks in place of clients: other replicas, or other workers of this process. */
+export type Askers = 'replicas' | 'workers';
+
+/**
+ * Whether a download that follows this member is no answer for them, as they may follow it in turn.
+ * Workers do not ask replicas on behalf of replicas: what follows a replica is an answer for them.
+ */
+export function leadsBack(askers: Askers, followed: string): boolean {
+  return askers === 'replicas' || isWorker(followed);
+}
+
 /** The download of a blob follows another replica's: the caller is to follow that one. */
 export class FollowsReplica extends Error {
   override readonly name = 'FollowsReplica';

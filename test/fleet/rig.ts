@@ -107,10 +107,10 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
     );
     const { negativeMs = policy.negativeMs } = options;
     const absent = createLru<string, string>(100, { keepMs: negativeMs });
-    const made = (one: Upstream, isForReplicas: boolean): CachedRegistry =>
-      createCachedRegistry({ ...cache, upstream: one, policy, absent, isForReplicas });
-    const registries = new Map([['quay.io', made(upstream, true)]]);
-    const registry = made(fleet.joined(upstream), false);
+    const made = (one: Upstream, askers?: 'replicas'): CachedRegistry =>
+      createCachedRegistry({ ...cache, upstream: one, policy, absent, askers });
+    const registries = new Map([['quay.io', made(upstream, 'replicas')]]);
+    const registry = made(fleet.joined(upstream));
     const port = { seals, registries, pong: fleet.pong, told: fleet.told, events: {} };
     const app = await openedMemberPort({ ...port, listen: '127.0.0.1:0' });
     const name = app.address;

@@ -3,7 +3,7 @@
 // cache/fills, fleet, oci; types of cache, cache/records, store, upstream.
 
 import type { LRUCache } from 'lru-cache';
-import { FollowsReplica, NotCached } from '../../fleet/elsewhere.ts';
+import { type Askers, FollowsReplica, leadsBack, NotCached } from '../../fleet/elsewhere.ts';
 import { type ByteRange, type Bytes, type Content, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -27,10 +27,10 @@ interface PullThroughOptions extends PatienceOptions {
   readonly copies: VerifiedStore;
   readonly fills: Fills;
   /**
-   * Whether other replicas ask. They get what is stored or downloaded from the upstream by this
-   * replica itself; else FollowsReplica, NotCached or NoRoom. Default: clients ask.
+   * Which members ask. They get what is stored or downloaded from the upstream by this process
+   * itself; else FollowsReplica, NotCached or NoRoom. Default: clients ask.
    */
-  readonly isForReplicas?: boolean;
+  readonly askers?: Askers | undefined;
   /** Small content by digest; its `maxEntrySize` says what is small. */
   readonly memory: LRUCache<Digest, Uint8Array>;
   /** A reader farther ahead of a download than both gets an upstream request of its own. */
@@ -169,7 +169,7 @@ export class PullThrough implements PulledBlobs {
 
   /** No wait between the check of the running download and joining it: others may begin. */
   async #openFilled(wanted: WantedBlob): Promise<OpenedBlob> {
-    const { fills, members, upstream, isForReplicas } = this.#options;
+    const { fills, members, upstream, askers } = this.#options;
     const { repository, digest, member } = wanted;
     members.refuseAbsent(repository, digest);
     const isElsewhere = member === undefined && this.#isFilledElsewhere(repository, digest);
@@ -178,14 +178,14 @@ export class PullThrough implements PulledBlobs {
     if (isElsewhere)
       return this.#openFilled({ ...wanted, member: await members.confirmed(repository, digest) });
     const { fill, isNew, repository: asked } = fills.joinOrStart(this.#fillStart(wanted));
-    if (isForReplicas === true && fill.followed !== undefined)
+    if (askers !== undefined && fill.followed !== undefined && leadsBack(askers, fill.followed))
       throw new FollowsReplica(fill.followed, fill.distanceTo(1).bytes === 0);
     try {
       const descriptor = await fill.opened;
       await this.#noteOpened(wanted, fill, descriptor);
       return this.#filledBlob(repository, descriptor, fill, hitOf(fill, isNew));
     } catch (error) {
-      if (isForReplicas === true && (error instanceof NoRoom || error instanceof SpoolError)) throw error;
+      if (askers !== undefined && (error instanceof NoRoom || error instanceof SpoolError)) throw error;
       if (error instanceof NoRoom) return this.#passedThrough(wanted, error.size);
       if (error instanceof SpoolError) return this.#passedThrough(wanted);
       if (asked === repository) throw isBlobUnknown(error) ? members.absence(repository, digest) : error;

@@ -28,8 +28,8 @@ export interface FillOptions {
   ) => Promise<OpenBlob | undefined>;
   readonly spool: Spool;
   readonly store: Pick<CachedBlobs, 'adopt' | 'keep' | 'put'>;
-  /** Whether what another replica stores is stored here too. Default: true. */
-  readonly keepsFollowed?: boolean;
+  /** Whether what that member downloads is stored by it for this process too. Default: false. */
+  readonly isStoredBy?: (member: string) => boolean;
   /** The store could not keep the blob; the readers do not notice. */
   readonly storeFailed: (error: unknown) => void;
 }
@@ -221,7 +221,7 @@ export class Fill {
 
   /** Asked anew at the end: this download goes on alone when the replica that it follows dies. */
   get #isKeptElsewhere(): boolean {
-    return this.#followed !== undefined && this.#options.keepsFollowed === false;
+    return this.#followed !== undefined && this.#options.isStoredBy?.(this.#followed) === true;
   }
 
   /** From here on readers may come, and the store reads along unless it takes the file itself. */

@@ -44,14 +44,14 @@ interface FillsOptions {
   readonly spool: Spool;
   readonly store: CachedBlobs;
   readonly events: CacheEvents;
-  /** Whether what another replica stores is stored here too. Default: true. */
-  readonly keepsFollowed?: boolean;
+  /** Whether what that member downloads is stored by it for this process too. Default: false. */
+  readonly isStoredBy?: FillOptions['isStoredBy'];
   /** What was downloaded is in the store, and was checked on its way there. */
   readonly stored?: (descriptor: Descriptor) => void;
 }
 
 /** No downloads yet. */
-export function createFills({ spool, store, events, stored, keepsFollowed = true }: FillsOptions): Fills {
+export function createFills({ spool, store, events, stored, isStoredBy }: FillsOptions): Fills {
   const running = new Map<string, JoinedFill & { readonly digest: Digest }>();
   const keyOf = (upstream: string, digest: Digest): string => `${upstream} ${digest}`;
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
@@ -60,7 +60,7 @@ export function createFills({ spool, store, events, stored, keepsFollowed = true
     events.fillStarted({ upstream, digest: start.digest });
     const key = keyOf(upstream, start.digest);
     const begun = {
-      fill: new Fill({ ...start, spool, store, storeFailed, keepsFollowed }),
+      fill: new Fill({ ...start, spool, store, storeFailed, ...defined({ isStoredBy }) }),
       repository,
       isNew: true,
     };

@@ -31,6 +31,8 @@ interface CacheContextOptions extends Pick<SharedContext, 'clock' | 'isRoot' | '
   readonly buffers: BufferPool;
   /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope. */
   readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
+  /** Whether what that member downloads is stored by it for all. Default: as `isStoredOnce`. */
+  readonly isStoredBy?: ((member: string) => boolean) | undefined;
   /** Which whole reads of blobs are hashed. Default `first`; reads of S3 always are. */
   readonly verifies?: Verifies;
   readonly events: CacheEvents;
@@ -100,7 +102,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     store: counted.blobs,
     events,
     stored,
-    keepsFollowed: options.isStoredOnce !== true,
+    isStoredBy: options.isStoredBy ?? (() => options.isStoredOnce === true),
   });
   return {
     medium: store,

@@ -1,10 +1,11 @@
 // Room `cache/registry`: one upstream as clients see it, made of the rooms beside. In: an upstream
 // and the shared parts. Out: blobs, manifests, listings, and tags that lead to a digest. Imports:
 // base, cache/blobs, cache/eviction, cache/fills, cache/listings, cache/manifests, cache/records,
-// oci, store, store/filesystem; types of auth, cache, upstream.
+// oci, store, store/filesystem; types of auth, cache, fleet, upstream.
 
 import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/time/wait.ts';
+import type { Askers } from '../../fleet/elsewhere.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { ReferrersPage, RegistryReader } from '../../oci/registry-reader.ts';
@@ -85,8 +86,8 @@ interface RegistryOptions extends SharedContext {
   readonly absent: LRUCache<string, string>;
   /** How long manifests of failed content are withheld, milliseconds. Default 60,000. */
   readonly withholdMs?: number;
-  /** Whether other replicas ask, and no clients; see PullThroughOptions. Default: false. */
-  readonly isForReplicas?: boolean;
+  /** Which members ask; see PullThroughOptions. Default: clients ask. */
+  readonly askers?: Askers | undefined;
   /** Whether the children of an index are fetched behind its answer. Default: true. */
   readonly fetchChildren?: boolean;
 }
@@ -129,7 +130,7 @@ export function createCachedRegistry(options: RegistryOptions): CachedRegistry {
     members: new BlobMembership(options),
     near,
     undeliverable,
-    patienceMs: options.isForReplicas === true ? patienceForReplicasMs : patienceForBlobsMs,
+    patienceMs: options.askers !== undefined ? patienceForReplicasMs : patienceForBlobsMs,
   });
   const blobs = blobsAlone(throughCache, { ...options, readManifest: reading.read });
   const smallBytes = options.memory.maxEntrySize;

@@ -5,3 +5,8 @@
 export function workerName(number: number): string {
   return `worker-${number}`;
 }
+
+/** Whether the member is a worker of this process, and no replica. */
+export function isWorker(member: string): boolean {
+  return member.startsWith('worker-') && !member.includes(':');
+}

@@ -18,6 +18,8 @@ export interface ConnectOptions {
   };
   /** Until the connection stands, TLS included, milliseconds. */
   readonly connectTimeoutMs: number;
+  /** The Unix socket of a host on this machine, `http:` only. Default: hosts are reached by TCP. */
+  readonly socketOf?: (host: string) => string;
 }
 
 /** A connection whose bytes are lent from memory that is used again. */
@@ -157,11 +159,12 @@ interface OnRead {
 
 function socketTo(
   { protocol, hostname, port }: URL,
-  { lookup, tls }: ConnectOptions,
+  { lookup, tls, socketOf }: ConnectOptions,
   onread: OnRead,
 ): Socket {
   const host = hostname.replace(/^\[|\]$/g, '');
   const place = { host, ...(lookup === undefined ? {} : { lookup }), onread };
+  if (socketOf !== undefined) return connect({ path: socketOf(host), onread });
   if (protocol === 'http:') return connect({ ...place, port: Number(port || 80), noDelay: true });
   const name = isIP(host) === 0 ? { servername: host } : {};
   return connectTls({ ...place, ...tls, ...name, port: Number(port || 443), ALPNProtocols: ['http/1.1'] });
