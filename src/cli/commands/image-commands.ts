@@ -13,7 +13,7 @@ const pruneHelp = `      --confirm              delete; without it everything is
       --failed-file FILE     write what could not be deleted, with its error
       --every DURATION       begin again after so long, until stopped; with --confirm
       --metrics HOST:PORT    with --every: serve /metrics and /healthz there
-  -o, --output json          a JSON line for each object, and one with all counts at the end`;
+  -o, --output json|table    json: a JSON line for each object, and one with all counts at the end; default table, for people`;
 
 /**
  * The commands about images: copies and what they overwrite, and what images are. A group that has

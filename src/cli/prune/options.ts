@@ -8,7 +8,7 @@ import type { DeleteBy } from '../../prune/tag-deletion.ts';
 import { defaultTtlDays } from '../../prune/tag-rules.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
-import { boolean, count, format, rate } from '../mirror/options.ts';
+import { boolean, count, rate } from '../mirror/options.ts';
 
 /** A repository that a command line names. */
 export interface PruneTarget {
@@ -59,7 +59,7 @@ const pruneFlags = {
   'max-per-registry': { default: '20', read: count },
   metrics: { read: listenAddress },
   'no-streams': boolean,
-  output: { short: 'o', read: format },
+  output: { short: 'o', read: outputForm },
   'registry-config': { short: 'a' },
   'requests-per-second': { read: rate },
 } as const satisfies FlagTable;
@@ -262,6 +262,11 @@ function days(text: string): number {
 function listenAddress(text: string): string {
   if (/^(?:\[[0-9a-f:]{2,45}\]|[\w.-]{1,253}):\d{1,5}$/.test(text)) return text;
   throw new Error(`must be HOST:PORT, not ${text}`);
+}
+
+function outputForm(text: string): 'json' | 'table' {
+  if (text === 'json' || text === 'table') return text;
+  throw new Error(`must be json or table, not ${text}`);
 }
 
 const shortestMs = 60_000;

@@ -57,6 +57,7 @@ test('without --confirm the plan is told and nothing is changed', async (t) => {
   t.match(out, `Would have removed ${broken} (${digests.broken}): 10 days old`);
   t.match(out, `Would have removed ${mirrored} (${digests.mirrored}): 11 days old`);
   t.match(out, 'Tags targeted for pruning: 3\nDry run: nothing was deleted. Add --confirm to delete\n');
+  t.match(await run('-o', 'table'), { code: 0, out: 'Tags targeted for pruning: 3\n' });
   t.same(writes(), []);
 });
 
