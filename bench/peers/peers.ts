@@ -60,7 +60,7 @@ const peers: Readonly<Record<Exclude<PeerName, 'quayside'>, Peer>> = {
     file: 'zot.yaml',
     located: () =>
       process.env[zotVariable] ?? {
-        missing: `${zotVariable} names no binary, and no registry of modules has it`,
+        missing: `${zotVariable} names no binary, and nothing here builds one`,
       },
     args: (file) => ['serve', file],
     lacks: ['s3'],
