@@ -72,6 +72,7 @@ export function coldMeasures(what: string, samples: Samples<ImageSample>): reado
     measured(what, 's', whole, ({ seconds }) => seconds),
     measured(`${what}: first byte of a blob`, 'ms', whole, ({ firstByteMs }) => firstByteMs),
     measured(`${what}: processor time`, 's', whole, ({ processor }) => processor),
+    measured(`${what}: most memory`, 'MB', whole, ({ megabytes }) => megabytes),
     measured(`${what}: upstream bytes ÷ image`, '×', whole, ({ amplification }) => amplification),
     measured(`${what}: clients that failed`, 'errors', samples, ({ failures }) => failures),
   ];

@@ -2,10 +2,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
+import { peerNames } from '../../bench/peers/peers.ts';
 import { datedReports, published } from '../../bench/report/published.ts';
 import type { Report } from '../../bench/report/report.ts';
 import { kept } from '../../bench/report/write.ts';
 import { against, inTurn, measured } from '../../bench/statistics.ts';
+import { markerAt, penOf } from '../../src/load/report/svg.ts';
 
 async function folder(t: Test): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'quayside-published-'));
@@ -90,6 +92,12 @@ test('the page is written from the newest result of the long form, with its pict
   for (const line of page.split('\n').filter((each) => !each.startsWith('|'))) t.ok(line.length <= 100, line);
   const svg = await readFile(join(docs, 'benchmarks/warm-image-time-s.svg'), 'utf8');
   t.notMatch(svg, /NaN|Infinity/);
+});
+
+test('each server has a marker of its own, which needs no colour', async (t) => {
+  const all = [...peerNames, 'node:http', 'nginx static'];
+  const markers = all.map((_, index) => markerAt({ x: 0, y: 0 }, penOf(index)));
+  t.equal(new Set(markers).size, all.length);
 });
 
 test('a scenario that is measured again takes the place of the one of the same day', async (t) => {

@@ -50,7 +50,7 @@ export function path(points: readonly Point[], attributes: string): string {
 /** How a series is told from the others without colours: by its dashes and its markers. */
 export interface Pen {
   readonly dashes: string;
-  readonly marker: 'circle' | 'square' | 'triangle' | 'diamond' | 'cross' | 'ring';
+  readonly marker: 'circle' | 'square' | 'triangle' | 'diamond' | 'cross' | 'ring' | 'funnel';
   readonly width: number;
 }
 
@@ -61,9 +61,10 @@ const pens: readonly Pen[] = [
   { dashes: '10 3 2 3', marker: 'diamond', width: 1.5 },
   { dashes: '', marker: 'cross', width: 1 },
   { dashes: '5 5', marker: 'ring', width: 1 },
+  { dashes: '1 4', marker: 'funnel', width: 1.5 },
 ];
 
-/** The pen of the series with this index. There are six. */
+/** The pen of the series with this index. There are seven: as many as the bench has servers. */
 export function penOf(index: number): Pen {
   return pens[index % pens.length] ?? { dashes: '', marker: 'circle', width: 2 };
 }
@@ -87,6 +88,8 @@ export function markerAt({ x, y }: Point, { marker }: Pen): string {
       return `<rect x="${short(x - 3.5)}" y="${short(y - 3.5)}" width="7" height="7" ${hollow}/>`;
     case 'triangle':
       return `<path d="M${short(x)} ${top}L${right} ${bottom}L${left} ${bottom}Z" ${solid}/>`;
+    case 'funnel':
+      return `<path d="M${left} ${top}L${right} ${top}L${short(x)} ${bottom}Z" ${hollow}/>`;
     case 'diamond':
       return `<path d="M${short(x)} ${top}L${right} ${short(y)}L${short(x)} ${bottom}L${left} ${short(y)}Z" ${hollow}/>`;
     case 'cross':
