@@ -158,8 +158,10 @@ Metrics are at :8080. The queue is kept in the store and survives a restart. Sto
   {
     name: 'version',
     summary: 'print the version',
-    usage: '',
-    help: 'Prints name and version on one line.',
+    usage: '[--output json]',
+    help: `  -o, --output json   {version, revision, node}: also of the source, as the image was told by QUAYSIDE_REVISION, and of Node
+
+Prints name and version on one line. quayside --version and quayside -V do the same.`,
     run: async (args, io) => (await import('./version.ts')).version(args, io),
   },
 ];

@@ -9,7 +9,7 @@ import { commands } from './commands.ts';
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const [first] = args;
   if (first === undefined) return said(io.stderr, programHelp(), 2);
-  if (first === '--version') return run(['version', ...args.slice(1)], io);
+  if (first === '--version' || first === '-V') return run(['version', ...args.slice(1)], io);
   if (first === 'help') return run([...args.slice(1), '--help'], io);
   const command = commands.find(({ name }) => args.slice(0, wordsOf(name)).join(' ') === name);
   if (command === undefined) return runNothing(args, io);
@@ -25,7 +25,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 function runNothing(args: readonly string[], io: Io): number {
   const given = args.filter((word) => !word.startsWith('-')).slice(0, 2);
   const isGroup = given.length === 0 || commands.some(({ name }) => name.startsWith(`${given[0]} `));
-  if (wantsHelp(args) && (isGroup || given.length === 0)) return said(io.stdout, programHelp());
+  if (wantsHelp(args) && isGroup) return said(io.stdout, groupHelp(given[0]));
   const names = commands.map(({ name }) => name);
   const word = isGroup ? given.join(' ') || String(args[0]) : String(given[0]);
   const kind = word.startsWith('-') ? 'option' : 'command';
@@ -46,20 +46,35 @@ function complaint(error: unknown, { name, mistakeCode = 2 }: Command): [text: s
 }
 
 function programHelp(): string {
-  const width = Math.max(...commands.map(({ name }) => name.length));
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}   ${summary}`);
   return `Usage: quayside COMMAND [OPTION]...
 
 A proxy, pull-through cache and mirror of container images, between clients and registries.
 
-${lines.join('\n')}
+${listed(commands)}
 
 See quayside COMMAND --help.
 `;
 }
 
+/** The commands that begin with a word; all of them without one. */
+function groupHelp(word: string | undefined): string {
+  if (word === undefined) return programHelp();
+  return `Usage: quayside ${word} COMMAND [OPTION]...\n\n${listed(groupOf(word))}\n\nSee quayside ${word} COMMAND --help.\n`;
+}
+
 function commandHelp({ name, usage, summary, help }: Command): string {
-  return `Usage: ${`quayside ${name} ${usage}`.trimEnd()}\n\nTo ${summary}.\n\n${help}\n`;
+  const others = groupOf(name);
+  const more = others.length === 0 ? '' : `\nCommands of its own:\n\n${listed(others)}\n`;
+  return `Usage: ${`quayside ${name} ${usage}`.trimEnd()}\n\nTo ${summary}.\n\n${help}\n${more}`;
+}
+
+function groupOf(word: string): readonly Command[] {
+  return commands.filter(({ name }) => name.startsWith(`${word} `));
+}
+
+function listed(of: readonly Command[]): string {
+  const width = Math.max(...of.map(({ name }) => name.length));
+  return of.map(({ name, summary }) => `  ${name.padEnd(width)}   ${summary}`).join('\n');
 }
 
 function wantsHelp(args: readonly string[]): boolean {

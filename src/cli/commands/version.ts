@@ -2,10 +2,23 @@ import manifest from '../../../package.json' with { type: 'json' };
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Run } from '../flags/io.ts';
 
-/** `quayside version`. */
-export const version: Run = async (args, { stdout }) => {
-  const [word] = parsed(args, {}).positionals;
+/** The variable in which a build of the image tells the revision of its source. */
+const revisionVariable = 'QUAYSIDE_REVISION';
+
+/** `quayside version`: what support asks for first. */
+export const version: Run = async (args, { stdout, env }) => {
+  const { values, positionals } = parsed(args, { output: { type: 'string', short: 'o' } });
+  const [word] = positionals;
   if (word !== undefined) throw new UsageError(`takes no argument ${word}`);
-  stdout.write(`${manifest.name} ${manifest.version}\n`);
+  const { output } = values;
+  if (output !== undefined && output !== 'json') throw new UsageError(`--output is json, not ${output}`);
+  const { name, version: number } = manifest;
+  const facts = {
+    version: number,
+    revision: env[revisionVariable] || 'unknown',
+    node: process.versions.node,
+  };
+  const text = output === 'json' ? JSON.stringify(facts) : `${name} ${number}`;
+  stdout.write(`${text}\n`);
   return 0;
 };

@@ -12,15 +12,37 @@ test('version is one line', async (t) => {
   t.match(await ran('version'), { code: 0, out: /^quayside \d+\.\d+\.\d+\n$/, err: '' });
 });
 
-test('--version is version', async (t) => {
+test('--version and -V are version', async (t) => {
   t.same(await ran('--version'), await ran('version'));
+  t.same(await ran('-V'), await ran('version'));
+});
+
+test('version tells programs the revision of the source, and Node', async (t) => {
+  const { out } = await ran('version', '-o', 'json');
+  t.match(JSON.parse(out), { version: /^\d+\.\d+\.\d+$/, revision: 'unknown', node: process.versions.node });
+});
+
+test('a group lists its commands', async (t) => {
+  for (const args of [
+    ['config', '--help'],
+    ['prune', '--help'],
+    ['help', 'access'],
+    ['mirror', '--help'],
+  ]) {
+    const { code, out } = await ran(...args);
+    const group = args.find((word) => !['--help', 'help'].includes(word)) ?? '';
+    t.equal(code, 0);
+    for (const { name, summary } of commands.filter((one) => one.name.startsWith(`${group} `)))
+      t.match(out, new RegExp(`${name} +${summary}`));
+    t.notMatch(out, /^ {2}explain /m);
+  }
 });
 
 test('nothing asked for is answered with the help, as a mistake', async (t) => {
   t.match(await ran(), { code: 2, out: '', err: /^Usage: quayside COMMAND/ });
 });
 
-for (const args of [['--help'], ['-h'], ['help'], ['config', '--help']]) {
+for (const args of [['--help'], ['-h'], ['help']]) {
   test(`${args.join(' ')} lists every command`, async (t) => {
     const { code, out } = await ran(...args);
     t.equal(code, 0);
