@@ -1,3 +1,4 @@
+import type { PackedNames } from '../base/text/packed-names.ts';
 import type { Bytes, Descriptor } from './content.ts';
 import type { Digest } from './digest.ts';
 import type { UpstreamReply } from './errors.ts';
@@ -82,6 +83,8 @@ interface ListPage {
 /** One page of tags, in the registry's order; names that are no tags are left out. */
 export interface TagPage extends ListPage {
   readonly tags: readonly Tag[];
+  /** The same, each once, of a long page: then `tags` takes time and memory. */
+  readonly packed?: PackedNames;
 }
 
 /** One page of referrers: an OCI index, as the registry wrote it. */

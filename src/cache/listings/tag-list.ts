@@ -1,4 +1,5 @@
-import { isTag, type Tag } from '../../oci/reference.ts';
+import { nameAt, type PackedNames } from '../../base/text/packed-names.ts';
+import { isTag } from '../../oci/reference.ts';
 
 /** What a client asks of a list (distribution-spec, "Listing Tags"). */
 export interface TagRange {
@@ -14,6 +15,7 @@ export interface TagRange {
  */
 export interface TagList {
   readonly length: number;
+  readonly names: PackedNames;
   /** The JSON array. */
   readonly json: Uint8Array;
   /** Memory it takes, bytes. */
@@ -22,23 +24,12 @@ export interface TagList {
   page(range: TagRange): { readonly json: Uint8Array; readonly last?: string };
 }
 
-/**
- * Of tags alone, which need no escapes; their order is kept, and each is held once: a walk from
- * page to page would come back to the first of two.
- */
-export function createTagList(listed: Iterable<Tag>): TagList {
-  const tags = [...new Set(listed)];
-  const { length } = tags;
-  const text = Buffer.from(tagsJson(tags), 'latin1');
-  const starts = new Uint32Array(length);
-  let next = '["'.length;
-  for (const [index, tag] of tags.entries()) {
-    starts[index] = next;
-    next += tag.length + '","'.length;
-  }
+/** A list of packed tags. */
+export function createTagList(names: PackedNames): TagList {
+  const { json: text, starts } = names;
+  const { length } = starts;
   const startOf = (index: number): number => starts[index] ?? text.byteLength + 1;
-  const tagAt = (index: number): string =>
-    text.toString('latin1', startOf(index), startOf(index + 1) - '","'.length);
+  const tagAt = (index: number): string => nameAt(names, index);
 
   /** The first place whose tag is larger, in a list that is sorted, as nearly all are. */
   function placeAfter(last: string): number {
@@ -59,6 +50,7 @@ export function createTagList(listed: Iterable<Tag>): TagList {
 
   return {
     length,
+    names,
     json: text,
     bytes: text.byteLength + starts.byteLength,
     page({ n, last }) {
@@ -81,16 +73,4 @@ function indexOf(starts: Uint32Array, start: number): number {
     else high = middle;
   }
   return low;
-}
-
-/** The JSON array of tags. */
-function tagsJson(tags: readonly Tag[]): string {
-  return tags.length === 0 ? '[]' : `["${tags.join('","')}"]`;
-}
-
-/** The tags of such an array. */
-export function tagsIn(json: Uint8Array): readonly Tag[] {
-  const bytes = Buffer.from(json.buffer, json.byteOffset, json.byteLength);
-  const text = bytes.toString('latin1', '["'.length, bytes.byteLength - '"]'.length);
-  return text === '' ? [] : text.split('","').filter(isTag);
 }

@@ -1,7 +1,9 @@
 import type { LRUCache } from 'lru-cache';
+import { defined } from '../../base/text/defined.ts';
+import { joinedNames, packedNames, unpacked } from '../../base/text/packed-names.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
-import type { RegistryReader, TagPage } from '../../oci/registry-reader.ts';
+import type { RegistryReader } from '../../oci/registry-reader.ts';
 import {
   type AskedPage,
   type AskedPagesOptions,
@@ -9,7 +11,7 @@ import {
   type RememberedPage,
   type ServedPage,
 } from './asked-pages.ts';
-import { createTagList, type TagList, type TagRange, tagsIn } from './tag-list.ts';
+import { createTagList, type TagList, type TagRange } from './tag-list.ts';
 
 /** Tags as they are answered: the JSON array of them. */
 interface ServedTags {
@@ -83,9 +85,10 @@ export function createTagPages({ upstream, memory, policy, now }: TagPagesOption
     const answer = await upstream.tags(repository, query);
     const message = 'the upstream has no such repository';
     if (answer === undefined) throw new RegistryError('NAME_UNKNOWN', message, { detail: { repository } });
-    const { tags, ageMs = 0, ...rest } = answer;
-    const page = { page: { ...rest, list: createTagList(tags) }, askedAt: now() - ageMs };
-    if (range !== undefined && isWhole(answer, range)) return { ...cut(kept(place, page), range), ageMs };
+    const { nextQuery, warnings, ageMs = 0 } = answer;
+    const list = createTagList(answer.packed ?? packedNames(answer.tags));
+    const page = { page: { list, warnings, ...defined({ nextQuery }) }, askedAt: now() - ageMs };
+    if (range !== undefined && isWhole(page.page, range)) return { ...cut(kept(place, page), range), ageMs };
     memory.set(pageKey(place, query), page);
     if (range !== undefined && range.last === undefined) memory.set(firstKey(place), page);
     return { ...page, page: served(page.page), ageMs };
@@ -113,8 +116,8 @@ function rangeOf(query: string): TagRange | undefined {
 }
 
 /** Without links, a page of `n` entries may continue; one of another length is the last. */
-function isWhole({ tags, nextQuery }: TagPage, { n, last }: TagRange): boolean {
-  return nextQuery === undefined && last === undefined && tags.length !== n;
+function isWhole({ list, nextQuery }: HeldTags, { n, last }: TagRange): boolean {
+  return nextQuery === undefined && last === undefined && list.length !== n;
 }
 
 function cut({ page, askedAt }: RememberedPage<HeldTags>, range: TagRange): RememberedPage<ServedTags> {
@@ -128,7 +131,8 @@ function served({ list, ...page }: HeldTags): ServedTags {
 }
 
 function joinedPages(pages: readonly RememberedPage<HeldTags>[]): RememberedPage<HeldTags> {
-  const list = createTagList(pages.flatMap(({ page }) => tagsIn(page.list.json)));
+  const lists = pages.map(({ page }) => page.list.names);
+  const list = createTagList(joinedNames(lists) ?? packedNames(lists.flatMap(unpacked)));
   const warnings = new Set(pages.flatMap(({ page }) => page.warnings));
   const askedAt = Math.min(...pages.map((page) => page.askedAt));
   return { page: { list, warnings: [...warnings] }, askedAt };

@@ -1,8 +1,9 @@
 import { test } from 'tap';
-import { createTagList, tagsIn } from '../../../src/cache/listings/tag-list.ts';
+import { packedNames, unpacked } from '../../../src/base/text/packed-names.ts';
+import { createTagList } from '../../../src/cache/listings/tag-list.ts';
 import { isTag, parseTag } from '../../../src/oci/reference.ts';
 
-const listOf = (...texts: string[]) => createTagList(texts.map(parseTag));
+const listOf = (...texts: string[]) => createTagList(packedNames(texts.map(parseTag)));
 const parsed = (json: Uint8Array): unknown => JSON.parse(Buffer.from(json).toString());
 
 test('each page is what a filter of the tags would give', async (t) => {
@@ -11,7 +12,7 @@ test('each page is what a filter of the tags would give', async (t) => {
     const tags = names.slice(0, length);
     const list = listOf(...tags);
     t.same(parsed(list.json), tags);
-    t.same(tagsIn(list.json), tags);
+    t.same(unpacked(list.names), tags);
     for (const last of [undefined, '', 'a', 'ab', 'b', 'dd', 'z', 'zz', '"', '!'])
       for (const n of [undefined, 0, 1, 2, 6, 7, 100]) {
         const rest = tags.filter((tag) => tag > (last ?? ''));
@@ -35,7 +36,7 @@ test('a list that is sorted in another way goes on behind the tag all the same',
 
 test('half a million tags take little more memory than their text', async (t) => {
   const texts = Array.from({ length: 500_000 }, (_, at) => `ocp_4.20_component-name-${at}`).filter(isTag);
-  const list = createTagList(texts);
+  const list = createTagList(packedNames(texts));
   t.ok(list.bytes < list.json.byteLength * 1.2);
   const { json, last } = list.page({ last: 'ocp_4.20_component-name-499990', n: 3 });
   t.same(parsed(json), texts.slice(499_991, 499_994));

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { packedNames } from '../../../src/base/text/packed-names.ts';
 import { createTagList } from '../../../src/cache/listings/tag-list.ts';
 import { createCacheContext } from '../../../src/cache/registry/context.ts';
 import { createBufferPool } from '../../../src/store/buffers.ts';
@@ -22,7 +23,7 @@ test('listings are remembered within a bound, however large their pages are', as
     },
   });
   const bytes = Buffer.alloc(7 * 1024 * 1024);
-  const list = { ...createTagList([]), bytes: 20 * 1024 * 1024 };
+  const list = { ...createTagList(packedNames([])), bytes: 20 * 1024 * 1024 };
   for (let at = 0; at < 10; at += 1) {
     const page = { bytes, mediaType: 'application/json', warnings: [] };
     parts.pages.set(`quay.io/openshift/ci ${at}`, { page, askedAt: 0 });
