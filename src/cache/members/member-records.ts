@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { concurrently } from '../../base/flow/each.ts';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
+import { ageMs } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { jointKey, type RepositoryScope, singleMembersPrefix } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
@@ -40,6 +41,8 @@ interface HeldJoint {
   readonly version: string;
   /** Its size. */
   readonly bytes: number;
+  /** When it was read, milliseconds since the epoch; never for what was only written. */
+  readonly readAt: number;
 }
 
 /** Where a repository's members lie: together; each in a record; in neither as yet. */
@@ -54,6 +57,12 @@ interface JointBatch {
 /** Joint records in memory, bytes of all. */
 const maxHeldBytes = 8 * 1024 * 1024;
 const mostSingle = 100_000;
+/**
+ * A joint record that was read is believed so long to lack what it lacks, milliseconds: many
+ * unknown digests cost one read a second.
+ */
+const recentMs = 1_000;
+const never = Number.NEGATIVE_INFINITY;
 /** A record of a later version is looked at again after this time, milliseconds. */
 const laterMs = 60_000;
 const dissolvedAtATime = 8;
@@ -96,12 +105,14 @@ export class MemberRecords {
   }
 
   /**
-   * The member; undefined where no record has it. `afresh`: whatever was read before. Throws when
-   * that cannot be told: LaterRecord where another version knows.
+   * The member; undefined where no record has it, or the joint record had not a second ago.
+   * `afresh`: whatever was read before. Throws when that cannot be told: LaterRecord where another
+   * version knows.
    */
   async read(scope: RepositoryScope, digest: Digest, afresh: boolean): Promise<IndexEntry | undefined> {
-    const known = this.#joint.get(nameOf(scope))?.record.members.get(digest);
-    if (known !== undefined && !afresh) return known;
+    const held = this.#joint.get(nameOf(scope));
+    const known = held?.record.members.get(digest);
+    if (held !== undefined && !afresh && (known !== undefined || this.#isRecent(held))) return known;
     const layout = await this.#layout(scope);
     if (typeof layout !== 'string') return layout.record.members.get(digest);
     if (layout === 'none' && this.#startMs === 0) return undefined;
@@ -140,17 +151,22 @@ export class MemberRecords {
 
   async #read(scope: RepositoryScope): Promise<MemberLayout> {
     if (this.#laterRecords.has(nameOf(scope))) throw this.#later(scope);
+    const readAt = this.#options.clock();
     const stored = await this.#options.records.get(jointKey(scope));
     if (stored === undefined) return 'none';
     const held = this.#joint.get(nameOf(scope));
-    if (held?.version === stored.version) return held;
+    if (held?.version === stored.version) return this.#keep(scope, { ...held, readAt });
     const record = parseJoint(stored.bytes);
     if (record === 'later') throw this.#later(scope);
     if (record?.isDissolved === true) return this.#dissolved(scope);
     const bytes = stored.bytes.byteLength;
     // What is garbled is replaced; until then each member may have a record.
     if (record === undefined && (await this.#hasSingles(scope))) return this.#dissolved(scope);
-    return this.#keep(scope, { record: record ?? emptyJoint, version: stored.version, bytes });
+    return this.#keep(scope, { record: record ?? emptyJoint, version: stored.version, bytes, readAt });
+  }
+
+  #isRecent({ readAt }: HeldJoint): boolean {
+    return ageMs(readAt, this.#options.clock()) < recentMs;
   }
 
   #later(scope: RepositoryScope): LaterRecord {
@@ -244,7 +260,7 @@ export class MemberRecords {
     const written = isTooLarge ? jointBytes(dissolvedJoint, by) : bytes;
     const version = await records.put(jointKey(scope), written, { ifVersion });
     if (version === undefined || isTooLarge) this.#joint.delete(nameOf(scope));
-    else this.#keep(scope, { record, version, bytes: bytes.byteLength });
+    else this.#keep(scope, { record, version, bytes: bytes.byteLength, readAt: never });
     return version !== undefined && !isTooLarge;
   }
 

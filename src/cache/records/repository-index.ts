@@ -119,7 +119,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   const clock = options.clock ?? Date.now;
   const { records, events, retryMs, isWritable = async () => true } = options;
   const partial = new PartialTags({ records, events, retryMs, clock });
-  /** In memory alone: written when the queue has room again. */
+  /** In memory alone: written when the queue has room again, or seen again. */
   const unwritten = new Unwritten<MemberAddition>();
   const memory = createLru<string, HeldEntry>(options.maxEntries ?? 100_000, {
     now: clock,
@@ -137,7 +137,10 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   const queue = new WriteBehind<MemberAddition>({
     async write(key, addition) {
       const after = await members.write(addition).catch(keptInMemory);
-      if (after === undefined) return partial.addUnwritten(addition.scope, addition.member.tags);
+      if (after === undefined) {
+        if (memory.has(key)) unwritten.withhold(key, addition);
+        return partial.addUnwritten(addition.scope, addition.member.tags);
+      }
       const newer = present(memory.get(key));
       if (newer !== undefined) memory.set(key, merged(addition.scope, after, newer), { ttl: 0 });
     },

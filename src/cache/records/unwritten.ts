@@ -1,6 +1,10 @@
-/** Jobs that a queue had no room for, until there is room again. */
+/**
+ * Jobs that a queue had no room for, until there is room again; and those that cannot be done,
+ * until they are taken.
+ */
 export class Unwritten<Job> {
   readonly #jobs = new Map<string, Job>();
+  readonly #withheld = new Map<string, Job>();
   /** Goes on where it was, so that a job is found at once however many were taken before. */
   #turn = this.#jobs.entries();
 
@@ -16,9 +20,15 @@ export class Unwritten<Job> {
     this.#jobs.set(key, job);
   }
 
+  /** `next` passes it over. */
+  withhold(key: string, job: Job): void {
+    this.#withheld.set(key, job);
+  }
+
   take(key: string): Job | undefined {
-    const job = this.#jobs.get(key);
+    const job = this.#jobs.get(key) ?? this.#withheld.get(key);
     this.#jobs.delete(key);
+    this.#withheld.delete(key);
     return job;
   }
 

@@ -2,52 +2,14 @@ import { test } from 'tap';
 import type { IndexEntry } from '../../../src/cache/members/index-entry.ts';
 import { MemberRecords, readMember } from '../../../src/cache/members/member-records.ts';
 import { createRepositoryIndex } from '../../../src/cache/records/repository-index.ts';
-import { type Digest, digestOf } from '../../../src/oci/digest.ts';
-import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
-import { formatKey, jointKey, memberKey, membersPrefix } from '../../../src/store/keys.ts';
+import type { Digest } from '../../../src/oci/digest.ts';
+import { parseTag } from '../../../src/oci/reference.ts';
+import { formatKey, jointKey, memberKey } from '../../../src/store/keys.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
+import { counted, elsewhere, filled, firstLayer, keysOf, layers, one, scope, v1, v2, v3 } from './rig.ts';
 
-const scope = { upstream: 'quay.io', repository: parseRepository('team/app') };
-const elsewhere = { upstream: 'quay.io', repository: parseRepository('team/other') };
-const [v1, v2, v3] = [parseTag('v1'), parseTag('v2'), parseTag('v3')];
 const dayMs = 86_400_000;
-
-const layers = (count: number, name = 'layer') =>
-  Array.from({ length: count }, (_, index) => ({
-    digest: digestOf(Buffer.from(`${name} ${index}`)),
-    size: index,
-  }));
-
-const firstLayer = digestOf(Buffer.from('layer 0'));
-const one = (name: string) => ({ digest: digestOf(Buffer.from(name)), size: 1 });
-
-/** Records that say which calls were made. */
-function counted(records: Records) {
-  const calls: string[] = [];
-  const wrapped: Records = {
-    ...records,
-    get(key) {
-      calls.push(`get ${key}`);
-      return records.get(key);
-    },
-    put(key, bytes, condition) {
-      calls.push(`put ${key}`);
-      return records.put(key, bytes, condition);
-    },
-  };
-  return { records: wrapped, calls };
-}
-
-async function keysOf(records: Records): Promise<readonly string[]> {
-  return (await Array.fromAsync(records.list(membersPrefix))).map(({ key }) => key).sort();
-}
-
-async function filled(records: Records, count: number, options = {}): Promise<void> {
-  const index = createRepositoryIndex({ records, ...options });
-  await index.add(scope, layers(count), v1);
-  await index.close();
-}
 
 test('the members of an image are one write, and one read on another replica', async (t) => {
   const { records, calls } = counted(createMemoryStore().records);
@@ -209,62 +171,6 @@ test('of a joint record what is no member is passed over, and what is in doubt p
   t.ok(await index.find(scope, good.digest));
   t.equal(await index.find(scope, doubtful.digest), undefined);
   t.equal(await index.find(scope, wrong.digest), undefined);
-  await index.close();
-});
-
-test('a joint record of a later version is neither believed nor replaced', async (t) => {
-  const { records } = createMemoryStore();
-  const bytes = Buffer.from('{"format":4,"members":"elsewhere"}');
-  await records.put(jointKey(scope), bytes);
-  const digest = firstLayer;
-  const index = createRepositoryIndex({ records, retryMs: 1 });
-  t.equal(await index.find(scope, digest), undefined);
-  await t.rejects(Promise.resolve(index.tagsOf(scope, digest)), { code: 'UNAVAILABLE' });
-  await index.add(scope, layers(1), v1);
-  await index.close();
-  t.same(Buffer.from((await records.get(jointKey(scope)))?.bytes ?? []), bytes);
-});
-
-test('beside a record of a later version other repositories are written, and the store is not said to fail', async (t) => {
-  const { records, calls } = counted(createMemoryStore().records);
-  await records.put(formatKey, Buffer.from('{"jointSince":0}'));
-  await records.put(jointKey(scope), Buffer.from('{"format":4,"members":"elsewhere"}'));
-  const failures: unknown[] = [];
-  const events = { storeFailed: ({ error }: { error: unknown }) => failures.push(error) };
-  const index = createRepositoryIndex({ records, retryMs: 3_600_000, events });
-  await index.prepare();
-  calls.length = 0;
-  await index.add(scope, layers(60), v1);
-  await index.add(elsewhere, layers(3), v1);
-  await index.settled();
-  t.equal(await index.find(scope, one('unseen').digest), undefined);
-  t.ok(await index.find(scope, firstLayer), 'known while this process runs');
-  t.ok(await records.get(jointKey(elsewhere)));
-  t.equal(calls.filter((call) => call === `get ${jointKey(scope)}`).length, 1);
-  t.same(failures, []);
-  await index.close();
-});
-
-test('a joint write that fails is told once, however many members it has', async (t) => {
-  const { records } = createMemoryStore();
-  const failures: unknown[] = [];
-  const events = { storeFailed: ({ error }: { error: unknown }) => failures.push(error) };
-  const failing = { ...records, get: () => Promise.reject(new Error('the store is down')) };
-  const index = createRepositoryIndex({ records: failing, retryMs: 3_600_000, events });
-  await index.add(scope, layers(60), v1);
-  await index.settled();
-  t.equal(failures.length, 1);
-  await index.close();
-});
-
-test('a joint record that did not change is not parsed again for a digest that it lacks', async (t) => {
-  const { records } = createMemoryStore();
-  await filled(records, 10);
-  const index = createRepositoryIndex({ records });
-  t.ok(await index.find(scope, firstLayer));
-  const parsing = t.capture(JSON, 'parse', JSON.parse);
-  for (const name of ['a', 'b', 'c']) t.equal(await index.find(scope, one(name).digest), undefined);
-  t.same(parsing(), []);
   await index.close();
 });
 
