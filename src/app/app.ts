@@ -47,7 +47,7 @@ import { configuredFleet } from './replicas/fleet.ts';
 import { fleetNews, movesTold } from './replicas/fleet-news.ts';
 import { configuredSharing } from './replicas/review-sharing.ts';
 import { amongWorkers } from './replicas/workers.ts';
-import { adminServer, listening, mirrorServer, openedMemberPort, pullServer } from './server.ts';
+import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { servedStore } from './store.ts';
 import { StoreCheck, storePlace } from './store-check.ts';
 import { configuredStreams } from './streams.ts';
@@ -126,7 +126,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   mirrorRules?.subscribe(() => {
     for (const book of books) book.reread();
   });
-  const fleet = await configuredFleet(config, { events, ...defined({ clock }) });
+  const fleet = await configuredFleet(config, { log, events, ...defined({ clock }) });
   const cache = createCacheContext({
     ...config,
     ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
@@ -146,8 +146,8 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   const mirror = settings && mirrorRules && (await mirrored({ settings, rules: mirrorRules, ...parts }));
   const unfilled = configuredUpstreams(config, env, events, fleet?.share);
   const filled = unfilled.map((one) => mirror?.filled(one) ?? one);
-  const asked = fleet === undefined ? filled : filled.map(askedOnce);
-  const upstreams = asked.map((one) => fleet?.joined(one) ?? one);
+  const asked = fleet === undefined ? [] : filled.map(askedOnce);
+  const upstreams = fleet === undefined ? filled : asked.map((one) => fleet.joined(one));
   const absences = createAbsences(config);
   for (const made of cachedRegistries(config, cache, upstreams, { absences }))
     registries.set(made.name, made);
@@ -242,6 +242,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     const giveUp = (): void => {
       cuts.all('shutdown');
       app.server.closeAllConnections();
+      fleet?.abort();
       void cache.fills.abort();
       for (const upstream of upstreams) void upstream.close();
     };
@@ -266,7 +267,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
 
   try {
     const own = cachedRegistries(config, cache, asked, { absences, askers: 'replicas' });
-    const memberAddress = await fleet?.listen(own, openedMemberPort);
+    const memberAddress = await fleet?.listen(own, asked);
     const address = await listening(app, config.listen);
     const addresses = await all.begin(duties);
     streams.start();

@@ -30,6 +30,7 @@ import type { RecentFailures } from '../proxy/http/recent-failures.ts';
 import { createRequestIds, requestLog } from '../proxy/http/request-log.ts';
 import { createOrderedServer } from '../proxy/http/request-order.ts';
 import { requestTargets } from '../proxy/http/target.ts';
+import { addressOf, backlog, boundAddress } from '../proxy/members/listening.ts';
 import { type ExplainApi, explainRoute } from '../proxy/operators/explain.ts';
 import { health } from '../proxy/operators/health.ts';
 import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
@@ -43,14 +44,12 @@ import {
   type RedirectPolicy,
   type RedirectTo,
 } from '../proxy/pull/blob-modes.ts';
-import { memberApi } from '../proxy/pull/member-api.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics/metrics.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
 import { type KeyPair, type RenewalOptions, readKeyPair, renewedCertificate } from './certificate.ts';
-import type { MemberPort } from './replicas/fleet.ts';
 
 interface PullServerParts {
   readonly log: Log;
@@ -145,10 +144,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
 }
 
 /** What our servers share: the order of answers, limits, and the form of failures. */
-function createServer(
-  options: FastifyServerOptions = {},
-  tls?: KeyPair | MemberPort['tls'],
-): FastifyInstance {
+function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...failureHooks,
     serverFactory: (handle) => createOrderedServer(handle, { ...serverLimits, ...(tls && { tls }) }),
@@ -235,7 +231,7 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
     ...parts,
     attempts: endingWith(app, createAttempts()),
     isLocal: createLocalRequests({
-      names: listen === false ? [] : [addressOf(listen).hostname],
+      names: listen === false ? [] : [new URL(`http://${listen}`).hostname],
       proxies: parts.trustedProxies,
     }),
   };
@@ -258,13 +254,6 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
   return app;
 }
 
-/** The port where other members of the fleet ask, listening. */
-export async function openedMemberPort({ listen, tls, ...options }: MemberPort) {
-  const app = createServer({ forceCloseConnections: 'idle' }, tls);
-  memberApi(app, options);
-  return { address: await listening(app, listen), close: () => app.close(), server: app.server };
-}
-
 /** The mirror's queue to look at only, where its predecessor showed it; not yet listening. */
 export function mirrorServer(mirror: MirrorApiOptions & MirrorHoldsOptions): FastifyInstance {
   const app = createServer();
@@ -274,22 +263,8 @@ export function mirrorServer(mirror: MirrorApiOptions & MirrorHoldsOptions): Fas
   return app;
 }
 
-/** Connections in the kernel's queue: a longer one delays our own probes for seconds. */
-const backlog = 4096;
-
 /** Listens on `host:port`; resolves to where it really listens, and rejects when it cannot. */
 export async function listening(app: FastifyInstance, listen: string): Promise<string> {
-  const { hostname, port } = addressOf(listen);
-  await app.listen({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port === '' ? 80 : port),
-    backlog,
-  });
-  const bound = app.server.address();
-  if (bound === null || typeof bound === 'string') return listen;
-  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
-}
-
-function addressOf(listen: string): URL {
-  return new URL(`http://${listen}`);
+  await app.listen({ ...addressOf(listen), backlog });
+  return boundAddress(app.server, listen);
 }

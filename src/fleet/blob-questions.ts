@@ -1,9 +1,10 @@
-import { hasSlept } from '../base/time/wait.ts';
+import { anySignal, type Clock, hasSlept, systemClock, withFairTimeout } from '../base/time/wait.ts';
 import type { RegistryError } from '../oci/errors.ts';
 import type { BlobOptions } from '../oci/registry-reader.ts';
 import type { FleetEvents } from './events.ts';
 import type { Members } from './members/members.ts';
-import { type MemberAsk, mayBeOwn, refusalOf } from './protocol/ask.ts';
+import { mayBeOwn, refusalOf } from './protocol/answer.ts';
+import type { MemberAsk } from './protocol/ask.ts';
 import { type MemberClient, MemberFailed, type MemberReply } from './protocol/member-client.ts';
 
 export type OwnedBlobAsk = Extract<MemberAsk, { kind: 'blob' }>;
@@ -28,7 +29,12 @@ export interface BlobQuestionsOptions {
   readonly members: Members;
   readonly client: MemberClient;
   readonly events?: Partial<FleetEvents>;
+  readonly clock?: Clock;
 }
+
+/** What a member has at hand it says within this, milliseconds; one that hangs is left alone. */
+const atHandMs = 2_000;
+const hungMs = 30_000;
 
 /** How often, and how far apart, members that followed a dead owner are asked again. */
 const holderTries = 20;
@@ -45,9 +51,13 @@ const goOn: MemberOutcome = { kind: 'go-on' };
 /** Asks members for the bytes of a blob. A member that fails is left alone. */
 export class BlobQuestions {
   readonly #options: BlobQuestionsOptions;
+  readonly #clock: Clock;
+  /** Until when members that did not say in time what they have are not asked that. */
+  readonly #hungUntil = new Map<string, number>();
 
   constructor(options: BlobQuestionsOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Throws the signal's reason alone. */
@@ -58,7 +68,6 @@ export class BlobQuestions {
       const { answer } = reply;
       events?.memberAsked?.({ kind: 'blob', word: answer.word });
       if (answer.word === 'found') return { kind: 'member', member, size: answer.size, reply };
-      reply.close();
       if (answer.word === 'refused')
         return { kind: 'refused', refusal: refusalOf(answer, member), mayBeOwn: mayBeOwn(answer) };
       if (answer.word === 'follows')
@@ -67,9 +76,29 @@ export class BlobQuestions {
     } catch (error) {
       if (!(error instanceof MemberFailed)) throw error;
       events?.memberFailed?.({ member, error });
-      members.failed(member);
+      if (error.how === 'dead') members.failed(member);
       return goOn;
     }
+  }
+
+  /** What the member has at hand. Never rejects, but for the signal's reason. */
+  async atHand(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
+    if (this.#isHung(member)) return goOn;
+    const control = new AbortController();
+    const signal = anySignal(options.signal, control.signal);
+    const said = this.said(member, { ...ask, onlyIfCached: true }, { ...options, signal });
+    const hung = (): MemberOutcome => {
+      control.abort(new Error('the member did not say in time what it has'));
+      this.#hungUntil.set(member, this.#clock.now() + hungMs);
+      return goOn;
+    };
+    const outcome = await withFairTimeout(said, atHandMs, hung, this.#clock).catch(() => goOn);
+    options.signal?.throwIfAborted();
+    return outcome;
+  }
+
+  #isHung(member: string): boolean {
+    return this.#clock.now() < (this.#hungUntil.get(member) ?? 0);
   }
 
   /**
@@ -87,12 +116,12 @@ export class BlobQuestions {
     const others = order.filter((member) => member !== members.self && !asked.includes(member));
     for (let tries = 0; tries < holderTries; tries += 1) {
       const outcomes = await this.#saidByAll(others, ask, options);
-      const found = firstBytes(outcomes);
+      const [found] = outcomes.filter((outcome) => outcome.kind === 'member');
       if (found !== undefined) return found;
       const goesFirst = (outcome: MemberOutcome, index: number): boolean =>
         this.#goesFirst(others[index] ?? '', outcome, { order, others, hasBytes });
       if (!outcomes.some(goesFirst)) break;
-      await hasSlept(holderPauseMs, options.signal);
+      await hasSlept(holderPauseMs, options.signal, this.#clock);
       options.signal?.throwIfAborted();
     }
     return undefined;
@@ -102,19 +131,28 @@ export class BlobQuestions {
   async anyHolder(ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberBytes | undefined> {
     const { members } = this.#options;
     const others = members.ranked(keyOf(ask)).filter((member) => member !== members.self);
-    return firstBytes(await this.#saidByAll(others, ask, options));
+    const outcomes = await this.#saidByAll(others, ask, options);
+    return outcomes.find((outcome) => outcome.kind === 'member');
   }
 
+  /** Of all in order; of the first one that has bytes alone, as soon as it says so. */
   async #saidByAll(
     others: readonly string[],
     ask: OwnedBlobAsk,
     options: BlobOptions,
   ): Promise<readonly MemberOutcome[]> {
-    const said = (member: string): Promise<MemberOutcome> =>
-      this.said(member, { ...ask, onlyIfCached: true }, options).catch(() => goOn);
-    const outcomes = await Promise.all(others.map(said));
-    options.signal?.throwIfAborted();
-    return outcomes;
+    const first = Promise.withResolvers<readonly MemberOutcome[]>();
+    let isDecided = false;
+    const asked = async (member: string): Promise<MemberOutcome> => {
+      const outcome = await this.atHand(member, ask, options);
+      if (outcome.kind !== 'member') return outcome;
+      if (isDecided) outcome.reply.close();
+      isDecided = true;
+      first.resolve([outcome]);
+      return goOn;
+    };
+    const all = Promise.all(others.map(asked));
+    return Promise.race([first.promise, all.then((each) => (isDecided ? first.promise : each))]);
   }
 
   /**
@@ -135,11 +173,4 @@ export class BlobQuestions {
 /** Content belongs to its upstream and repository: one upstream must not answer for another. */
 export function keyOf({ upstream, repository, digest }: OwnedBlobAsk): string {
   return `${upstream}/${repository}@${digest}`;
-}
-
-/** The first; the others are closed. */
-function firstBytes(outcomes: readonly MemberOutcome[]): MemberBytes | undefined {
-  const [found, ...spare] = outcomes.filter((outcome) => outcome.kind === 'member');
-  for (const { reply } of spare) reply.close();
-  return found;
 }

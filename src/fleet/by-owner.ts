@@ -5,9 +5,12 @@ import type { RegistryError } from '../oci/errors.ts';
 import { manifestOrNone } from '../oci/manifest.ts';
 import { isTag, type Repository } from '../oci/reference.ts';
 import type { ManifestAnswer, ReferrersPage, TagPage } from '../oci/registry-reader.ts';
+import { isManifestNamedBy } from '../oci/schema1.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { OwnedBlobs, type OwnedBlobsOptions } from './owned-blob.ts';
-import { type MemberAsk, mayBeOwn, mostRefusals, refusalOf } from './protocol/ask.ts';
+import { mayBeOwn, mostRefusals, refusalOf } from './protocol/answer.ts';
+import type { MemberAsk } from './protocol/ask.ts';
+import { MemberFailed } from './protocol/member-client.ts';
 import { type FoundAnswer, MemberQuestions, type MemberSaid } from './questions.ts';
 
 interface ByOwnerOptions extends OwnedBlobsOptions {
@@ -47,12 +50,18 @@ export function byOwner(options: ByOwnerOptions): Upstream {
       if (member === members.self) return here();
       const said = await questions.said(member, ask, signal);
       if (said.word === 'absent') return absent(said);
-      if (said.word !== 'refused')
-        return (said.word === 'found' ? found(said.answer, said.bytes) : undefined) ?? here();
+      if (said.word === 'none') return here();
+      if (said.word === 'found') return found(said.answer, said.bytes) ?? unusable(member, here);
       refusal ??= refusalOf(said, member);
       if (!mayBeOwn(said)) break;
     }
     if (refusal !== undefined) throw refusal;
+    return here();
+  }
+
+  function unusable<Answer>(member: string, here: () => Promise<Answer>): Promise<Answer> {
+    const error = new MemberFailed(`${member} answered something other than was asked for`, 'strange');
+    options.events?.memberFailed?.({ member, error });
     return here();
   }
 
@@ -89,7 +98,7 @@ export function byOwner(options: ByOwnerOptions): Upstream {
           ageMs,
           ...(reason === undefined ? {} : { reason }),
         }),
-        found: (answer, bytes) => foundManifest(answer, isHead ? undefined : bytes),
+        found: (answer, bytes) => foundManifest(answer, isHead ? undefined : bytes, digest),
       });
     },
     statBlob: (repository, digest, asked = {}) =>
@@ -143,10 +152,16 @@ export function byOwner(options: ByOwnerOptions): Upstream {
   }
 }
 
-/** Undefined for an answer that names no manifest. */
-function foundManifest(found: FoundAnswer, bytes: Uint8Array | undefined): ManifestAnswer | undefined {
+/** Undefined for an answer that names no manifest, or another one than its bytes or the asker. */
+function foundManifest(
+  found: FoundAnswer,
+  bytes: Uint8Array | undefined,
+  asked: Digest | undefined,
+): ManifestAnswer | undefined {
   const { digest, mediaType, size, etag, ageMs = 0, warnings = [] } = found;
   if (digest === undefined || mediaType === undefined || size === undefined) return undefined;
+  if (asked !== undefined && digest !== asked) return undefined;
+  if (bytes !== undefined && !isManifestNamedBy(bytes, mediaType, digest)) return undefined;
   const manifest = bytes && manifestOrNone(bytes, mediaType);
   return {
     kind: 'found',

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
-import type { MemberAnswer, MemberAsk } from './protocol/ask.ts';
+import type { MemberAnswer } from './protocol/answer.ts';
+import type { MemberAsk } from './protocol/ask.ts';
 
 /** What the fleet reports while it works. Members are few, but no label of a metric. */
 export interface FleetEvents {

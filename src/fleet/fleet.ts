@@ -12,8 +12,8 @@ import { Heartbeat } from './members/heartbeat.ts';
 import type { MemberList } from './members/lists.ts';
 import { Members } from './members/members.ts';
 import { News } from './news.ts';
-import type { MemberNews, Pong } from './protocol/ask.ts';
-import { createMemberClient } from './protocol/member-client.ts';
+import { createMemberClient, type MemberWire } from './protocol/member-client.ts';
+import type { MemberNews, Pong } from './protocol/news.ts';
 import type { Seals } from './protocol/seals.ts';
 
 export interface FleetOptions {
@@ -25,10 +25,14 @@ export interface FleetOptions {
   readonly seals: Seals;
   /** Whether all members have one store. Default: each has its own. */
   readonly hasOneStore?: boolean;
-  /** Certificates for connections between members. Default: plain HTTP, proven by the key. */
-  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** How members are connected to by TLS, as it is now. Default: plain HTTP, proven by the key. */
+  readonly line?: () => ConnectOptions;
+  /** Default: HTTP on connections of its own. */
+  readonly wire?: MemberWire;
   readonly events?: Partial<FleetEvents>;
   readonly clock?: Clock;
+  /** Milliseconds since the epoch. Default: Date.now. */
+  readonly now?: () => number;
 }
 
 /** This process among the replicas that share its upstreams. */
@@ -51,27 +55,27 @@ export interface Fleet {
   close(): void;
 }
 
-const connectTimeoutMs = 2_000;
+/** Until a connection to a member stands, milliseconds. */
+export const memberConnectMs = 2_000;
 
 /** Asks nothing before `start`. */
 export function createFleet(options: FleetOptions): Fleet {
-  const { list, seals, tls, events, instance, hasOneStore = false } = options;
-  const clock = options.clock === undefined ? {} : { clock: options.clock };
+  const { list, seals, events, instance, hasOneStore = false, line, wire } = options;
+  const times = { ...(options.clock && { clock: options.clock }), ...(options.now && { now: options.now }) };
   const members = new Members({ ...options, changed: (live) => events?.membersChanged?.({ live }) });
-  const downloads = createDownloads();
-  // Addresses of members come and go, so their authority counts, which issues for members only.
-  const trust = { rejectUnauthorized: true, checkServerIdentity: () => undefined };
-  const line: ConnectOptions = { tls: { ...tls, ...trust }, connectTimeoutMs };
+  const downloads = wire ?? createDownloads();
+  const plain: ConnectOptions = { tls: { rejectUnauthorized: true }, connectTimeoutMs: memberConnectMs };
   const client = createMemberClient({
-    ...{ downloads, line, isTls: tls !== undefined, seals, ...clock },
+    ...{ wire: downloads, line: line ?? (() => plain), isTls: line !== undefined, seals, ...times },
     received: (bytes) => events?.memberBytes?.({ direction: 'received', bytes }),
   });
-  const news = new News({ members, client, ...clock });
+  const news = new News({ members, client, ...times });
   const listeners: ((news: MemberNews) => void)[] = [];
-  const heartbeat = new Heartbeat({ members, ping: client.ping, instance, ...clock });
+  const heartbeat = new Heartbeat({ members, ping: client.ping, instance, ...times });
+  const parts = { members, client, hasOneStore, ...times, ...(events && { events }) };
   return {
     members,
-    joined: (upstream) => byOwner({ upstream, members, client, hasOneStore, ...(events && { events }) }),
+    joined: (upstream) => byOwner({ upstream, ...parts }),
     pong: () => ({ instance, isLeaving: members.isLeaving }),
     start() {
       list.follow((listed) => members.listed(listed));

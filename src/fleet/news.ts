@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../base/time/wait.ts';
 import type { Members } from './members/members.ts';
-import type { MemberNews } from './protocol/ask.ts';
 import type { MemberClient } from './protocol/member-client.ts';
+import type { MemberNews } from './protocol/news.ts';
 
 interface NewsOptions {
   readonly members: Members;
@@ -9,9 +9,9 @@ interface NewsOptions {
   readonly clock?: Clock;
 }
 
-/** News that come together are told together. */
+/** News that come together are told together, as many as a header holds. */
 const joinedMs = 20;
-const mostAtOnce = 100;
+const mostBytes = 12 * 1024;
 /** What is not told in time is learned later, by asking: the oldest news give way. */
 const mostWaiting = 2_000;
 
@@ -37,7 +37,7 @@ export class News {
   }
 
   async #flush(): Promise<void> {
-    while (this.#waiting.length > 0) await this.now(this.#waiting.splice(0, mostAtOnce));
+    while (this.#waiting.length > 0) await this.now(this.#next());
     this.#isTelling = false;
   }
 
@@ -46,5 +46,15 @@ export class News {
     const { members, client } = this.#options;
     const others = members.live.filter((member) => member !== members.self);
     await Promise.all(others.map((member) => client.tell(member, news)));
+  }
+
+  /** At least one, and the next ones that fit beside it. */
+  #next(): readonly MemberNews[] {
+    let bytes = 0;
+    const count = this.#waiting.findIndex((news, index) => {
+      bytes += JSON.stringify(news).length;
+      return index > 0 && bytes > mostBytes;
+    });
+    return this.#waiting.splice(0, count < 0 ? this.#waiting.length : count);
   }
 }

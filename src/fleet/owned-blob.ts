@@ -1,3 +1,4 @@
+import { createLru } from '../base/state/lru.ts';
 import { mayPass } from '../base/time/retry.ts';
 import type { Bytes } from '../oci/content.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -10,12 +11,15 @@ import {
   type MemberBytes,
   type OwnedBlobAsk,
 } from './blob-questions.ts';
-import { mostRefusals } from './protocol/ask.ts';
+import { mostRefusals } from './protocol/answer.ts';
 import { MemberFailed } from './protocol/member-client.ts';
 
 export interface OwnedBlobsOptions extends BlobQuestionsOptions {
   readonly upstream: Upstream;
 }
+
+const mostDistrusted = 1_000;
+const distrustedMs = 60_000;
 
 /** Where bytes come from at the moment. */
 type BlobOrigin = MemberBytes | { readonly kind: 'upstream'; readonly blob: OpenBlob };
@@ -28,6 +32,8 @@ type BlobOrigin = MemberBytes | { readonly kind: 'upstream'; readonly blob: Open
 export class OwnedBlobs {
   readonly #options: OwnedBlobsOptions;
   readonly #questions: BlobQuestions;
+  /** Blobs of which a member sent wrong bytes: the upstream alone is asked for them. */
+  readonly #distrusted = createLru<string, true>(mostDistrusted, { keepMs: distrustedMs });
 
   constructor(options: OwnedBlobsOptions) {
     this.#options = options;
@@ -46,6 +52,9 @@ export class OwnedBlobs {
       size: source.kind === 'member' ? source.size : source.blob.size,
       body: this.#bytes(source, ask, options, moved),
       close: () => closed(current),
+      distrust: () => {
+        if (current.kind === 'member') this.#distrusted.set(keyOf(ask), true);
+      },
     };
   }
 
@@ -63,6 +72,7 @@ export class OwnedBlobs {
   /** One other member is asked about a refusal that may be the owner's own trouble. */
   async #asked(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
     const { members } = this.#options;
+    if (this.#distrusted.has(keyOf(ask))) return this.#fromUpstream(ask, options);
     let refusal: RegistryError | undefined;
     for (const member of members.ranked(keyOf(ask)).slice(0, mostRefusals)) {
       if (member === members.self) return this.#here(ask, options, refusal !== undefined);
@@ -96,7 +106,7 @@ export class OwnedBlobs {
     const { members } = this.#options;
     if (followed === members.self || !members.live.includes(followed))
       return this.#fromUpstream(ask, options);
-    const outcome = await this.#questions.said(followed, { ...ask, onlyIfCached: true }, options);
+    const outcome = await this.#questions.atHand(followed, ask, options);
     if (outcome.kind !== 'member') return this.#fromHolder(ask, options, [follower, followed]);
     options.sourced?.(followed);
     return outcome;
@@ -156,6 +166,7 @@ export class OwnedBlobs {
         return;
       } catch (error) {
         options.signal?.throwIfAborted();
+        closed(source);
         if (last !== undefined && position > last) return;
         const rest = { ...ask, start: position, ...(last !== undefined && { end: last }) };
         source = await this.#successor(source, rest, options, error);

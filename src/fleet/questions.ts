@@ -1,6 +1,7 @@
 import type { FleetEvents } from './events.ts';
 import type { Members } from './members/members.ts';
-import type { MemberAnswer, MemberAsk } from './protocol/ask.ts';
+import type { MemberAnswer } from './protocol/answer.ts';
+import type { MemberAsk } from './protocol/ask.ts';
 import { type MemberClient, MemberFailed } from './protocol/member-client.ts';
 
 export type FoundAnswer = Extract<MemberAnswer, { word: 'found' }>;
@@ -36,7 +37,7 @@ export class MemberQuestions {
     } catch (error) {
       if (!(error instanceof MemberFailed)) throw error;
       events?.memberFailed?.({ member, error });
-      members.failed(member);
+      if (error.how === 'dead') members.failed(member);
       return { word: 'none' };
     }
   }

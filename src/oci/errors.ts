@@ -31,6 +31,11 @@ const statusOf = {
 
 export type ErrorCode = keyof typeof statusOf;
 
+/** Whether this version knows the code. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(statusOf, code);
+}
+
 /** A registry's own answer to a request of ours, for the log. */
 export interface UpstreamReply {
   /** The configured name of the registry. */

@@ -18,9 +18,14 @@ const repositoryShape = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:
 const tagShape = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const longestRepository = 255;
 
+/** True for the text of a repository name. */
+export function isRepository(text: unknown): text is Repository {
+  return typeof text === 'string' && text.length <= longestRepository && repositoryShape.test(text);
+}
+
 /** The text as a repository name; throws `NAME_INVALID`. */
 export function parseRepository(text: string): Repository {
-  if (text.length <= longestRepository && repositoryShape.test(text)) return text as Repository;
+  if (isRepository(text)) return text;
   throw new RegistryError('NAME_INVALID', 'not a repository name: lower-case components joined by "/"', {
     detail: { name: text.slice(0, longestRepository) },
   });

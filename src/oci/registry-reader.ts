@@ -70,6 +70,8 @@ export interface OpenBlob {
    */
   readonly body: Bytes;
   close(): void;
+  /** The bytes proved wrong: where another source may have right ones, it is asked next time. */
+  distrust?(): void;
 }
 
 interface ListPage {

@@ -1,10 +1,16 @@
+import { createLru } from '../base/state/lru.ts';
 import type { FleetEvents } from '../fleet/events.ts';
 import type { Log } from './log.ts';
 
 type FleetLines = Pick<FleetEvents, 'membersChanged' | 'memberFailed' | 'tookOver' | 'strangerRefused'>;
 
+/** One line for each address in so long, milliseconds: a scanner must not fill the log. */
+const strangerMs = 60_000;
+const mostStrangers = 1_000;
+
 /** Lines of what passes between members that an operator may have to look into. */
 export function fleetLines(events: FleetLines, fleet: Log): FleetLines {
+  const strangers = createLru<string, true>(mostStrangers, { keepMs: strangerMs });
   return {
     membersChanged(event) {
       events.membersChanged(event);
@@ -21,6 +27,8 @@ export function fleetLines(events: FleetLines, fleet: Log): FleetLines {
     },
     strangerRefused(event) {
       events.strangerRefused(event);
+      if (strangers.has(event.address)) return;
+      strangers.set(event.address, true);
       fleet.warn(event, 'a request at the port between members has no proof of the key, and got 404');
     },
   };

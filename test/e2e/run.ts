@@ -17,22 +17,26 @@ interface Tally {
   skipped: number;
 }
 
-const usage = `npm run e2e [-- [--no-skip | --prepare] [scenario…]]
+const usage = `npm run e2e [-- [--no-skip | --prepare] [--long] [scenario…]]
 
 A real Quayside among real programs, on loopback. Ends with 1 after any failure, 2 for a wrong argument.
 
   --no-skip   a scenario whose programs are missing has failed; default: it is skipped, with the reason
   --prepare   only build what has to be built, which is long the first time
+  --long      everything as large, and for as long, as at a user's; default: as little as shows the fact
   scenario…   any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all
 `;
 
 const options = {
   help: { type: 'boolean', short: 'h', default: false },
+  long: { type: 'boolean', default: false },
   'no-skip': { type: 'boolean', default: false },
   prepare: { type: 'boolean', default: false },
 } as const;
 
 const defaultLimitMs = 180_000;
+/** Long forms have so many times as long. */
+const longFactor = 10;
 const longestMessage = 40;
 
 /**
@@ -57,7 +61,7 @@ async function main(args: readonly string[], interrupted: AbortSignal): Promise<
   const tally = { passed: 0, failed: 0, skipped: 0 };
   for (const scenario of chosen) {
     if (interrupted.aborted) break;
-    await told(scenario, tally, values['no-skip'], interrupted);
+    await told(scenario, tally, { noSkip: values['no-skip'], isLong: values.long }, interrupted);
   }
   if (interrupted.aborted) tally.failed += 1;
   console.log(
@@ -80,7 +84,7 @@ async function prepared(chosen: readonly Scenario[]): Promise<number> {
 async function told(
   scenario: Scenario,
   tally: Tally,
-  noSkip: boolean,
+  { noSkip, isLong }: { readonly noSkip: boolean; readonly isLong: boolean },
   interrupted: AbortSignal,
 ): Promise<void> {
   console.log(`\n${scenario.name}`);
@@ -95,18 +99,24 @@ async function told(
       return;
     }
   }
-  await played(scenario, paths, tally, interrupted);
+  await played(scenario, { paths, isLong, tally }, interrupted);
+}
+
+interface Play {
+  readonly paths: ReadonlyMap<ProgramName, string>;
+  readonly isLong: boolean;
+  readonly tally: Tally;
 }
 
 async function played(
   scenario: Scenario,
-  paths: ReadonlyMap<ProgramName, string>,
-  tally: Tally,
+  { paths, isLong, tally }: Play,
   interrupted: AbortSignal,
 ): Promise<void> {
   const own = await stage(scenario.name);
   const failedBefore = tally.failed;
-  const limit = AbortSignal.any([interrupted, AbortSignal.timeout(scenario.limitMs ?? defaultLimitMs)]);
+  const limitMs = (scenario.limitMs ?? defaultLimitMs) * (isLong ? longFactor : 1);
+  const limit = AbortSignal.any([interrupted, AbortSignal.timeout(limitMs)]);
   const over = Promise.withResolvers<never>();
   limit.addEventListener('abort', () => over.reject(new Error(`ended early: ${String(limit.reason)}`)), {
     once: true,
@@ -116,6 +126,7 @@ async function played(
       over.promise,
       scenario.play({
         stage: own,
+        isLong,
         path: (program) => paths.get(program) ?? program,
         fact: (name, check) => (limit.aborted ? over.promise : decided(name, check, tally)),
       }),

@@ -20,6 +20,8 @@ export interface Scenario {
 export interface Scene {
   /** Where its programs run; closed when the scenario is over, by whatever way. */
   readonly stage: Stage;
+  /** Whether everything is as large, and lasts as long, as at a user's. */
+  readonly isLong: boolean;
   /** The absolute path of a program it needs. */
   path(program: ProgramName): string;
   /**

@@ -17,7 +17,8 @@ import { crane } from './scenarios/crane.ts';
 import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
 import { explain } from './scenarios/explain.ts';
-import { fleet, fleetOthers, fleetStranger } from './scenarios/fleet.ts';
+import { fleet } from './scenarios/fleet.ts';
+import { fleetOthers, fleetParted, fleetRefused, fleetStranger } from './scenarios/fleet-odd.ts';
 import { fresh } from './scenarios/fresh.ts';
 import { inspect } from './scenarios/inspect.ts';
 import { load } from './scenarios/load.ts';
@@ -79,6 +80,8 @@ export const scenarios: readonly Scenario[] = [
   fleet,
   fleetOthers,
   fleetStranger,
+  fleetRefused,
+  fleetParted,
   mirrorRegistries,
   mirrorAttachments,
   mirrorThrottled,

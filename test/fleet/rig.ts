@@ -1,13 +1,14 @@
 import type { LRUCache } from 'lru-cache';
 import type { Test } from 'tap';
-import { openedMemberPort } from '../../src/app/server.ts';
+import { type MemberPort, openedMemberPort } from '../../src/app/replicas/member-port.ts';
 import { createLru } from '../../src/base/state/lru.ts';
+import type { Clock } from '../../src/base/time/wait.ts';
 import { type CacheContext, createCacheContext } from '../../src/cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../../src/cache/registry/registry.ts';
 import { askedOnce } from '../../src/fleet/asked-once.ts';
 import type { FleetEvents } from '../../src/fleet/events.ts';
 import { createFleet, type Fleet } from '../../src/fleet/fleet.ts';
-import type { MemberNews } from '../../src/fleet/protocol/ask.ts';
+import type { MemberNews } from '../../src/fleet/protocol/news.ts';
 import { createSeals } from '../../src/fleet/protocol/seals.ts';
 import { parseRepository, type Repository } from '../../src/oci/reference.ts';
 import { createBufferPool } from '../../src/store/buffers.ts';
@@ -36,7 +37,7 @@ export interface RigMember {
   readonly cache: CacheContext;
   /** What the upstream is known to lack. */
   readonly absent: LRUCache<string, string>;
-  readonly app: Awaited<ReturnType<typeof openedMemberPort>>;
+  readonly port: MemberPort;
   /** What its fleet reported, in order. */
   readonly events: readonly (readonly [name: string, event: unknown])[];
   /** Gives it another list of members than the others have. */
@@ -53,9 +54,11 @@ interface FleetRigOptions {
   readonly urls?: (index: number, url: string) => string;
   /** How long an absence is believed, milliseconds. Default 5,000. */
   readonly negativeMs?: number;
+  /** The time between members. Default: the system's. */
+  readonly clock?: Clock;
 }
 
-const key = 'a key of the fleet that is long enough for it';
+export const fleetKey = 'a key of the fleet that is long enough for it';
 
 const policy = {
   freshMs: 30_000,
@@ -80,13 +83,14 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
 
   async function member(index: number): Promise<RigMember> {
     const events: [string, unknown][] = [];
-    const seals = createSeals(() => [options.keys?.[index] ?? key]);
+    const seals = createSeals(() => [options.keys?.[index] ?? fleetKey]);
     const fleet = createFleet({
       self: `unknown:${index}`,
       instance: `${index}`,
       list: { follow: (listed) => void lists.set(index, listed), close: () => undefined },
       seals,
       hasOneStore: options.stores === undefined,
+      ...(options.clock && { clock: options.clock }),
       events: recorder(events),
     });
     const moved = (event: Omit<Extract<MemberNews, { kind: 'moved' }>, 'kind'>): void =>
@@ -111,9 +115,10 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
       createCachedRegistry({ ...cache, upstream: one, policy, absent, askers });
     const registries = new Map([['quay.io', made(upstream, 'replicas')]]);
     const registry = made(fleet.joined(upstream));
-    const port = { seals, registries, pong: fleet.pong, told: fleet.told, events: {} };
-    const app = await openedMemberPort({ ...port, listen: '127.0.0.1:0' });
-    const name = app.address;
+    const { pong, told } = fleet;
+    const parts = { seals, registries, asked: [upstream], pong, told, events: {} };
+    const port = await openedMemberPort({ ...parts, listen: '127.0.0.1:0' });
+    const name = port.address;
     fleet.follow((news) => {
       if (news.kind === 'moved') cache.tags.outdate(news, news.tag, news.digest);
     });
@@ -121,14 +126,23 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
     fleet.start();
     closers.push(async () => {
       fleet.close();
-      app.server.closeAllConnections();
-      await app.close();
+      port.abort();
+      await port.close();
       await cache.fills.abort();
       await registry.settled();
       await upstream.close();
       await cache.close();
     });
-    return { name, fleet, registry, cache, absent, app, events, see: (listed) => lists.get(index)?.(listed) };
+    return {
+      name,
+      fleet,
+      registry,
+      cache,
+      absent,
+      port,
+      events,
+      see: (listed) => lists.get(index)?.(listed),
+    };
   }
 
   const members: RigMember[] = [];
@@ -138,10 +152,10 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
     double,
     members,
     repository: parseRepository('team/app'),
-    async kill({ app, fleet }) {
+    async kill({ port, fleet }) {
       fleet.close();
-      app.server.closeAllConnections();
-      await app.close();
+      port.abort();
+      await port.close();
     },
     asked: (text) => double.seen(text).length,
   };

@@ -26,6 +26,7 @@ export function fleetNews({ fleet, cache, access, attempts, events }: NewsParts)
   const forgetting = new Forgetting({
     records: cache.medium.records,
     forget: access.forget,
+    ...(fleet && { tell: () => fleet.tell({ kind: 'forget' }) }),
     failed: (operation, error) => events.storeFailed({ operation, error }),
   });
   fleet?.follow((news) => {

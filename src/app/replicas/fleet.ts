@@ -1,20 +1,26 @@
 // Room `app/replicas`: what replicas share beside the store: content, news, reviews, the order to
 // forget. In: the configuration, parts. Out: instances for `app`. Imports: auth/clusters,
-// auth/tokens, base, fleet, fleet/members, fleet/protocol, store; types of auth, cache,
-// cache/registry, config, proxy/http, telemetry, telemetry/metrics, workers.
+// auth/tokens, base, fleet, fleet/members, fleet/protocol, proxy/members, store; types of auth,
+// cache, cache/registry, config, proxy/http, telemetry, telemetry/metrics, upstream/download,
+// workers.
 
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { readOnChange } from '../../base/state/watched-file.ts';
+import { defined } from '../../base/text/defined.ts';
 import type { Clock } from '../../base/time/wait.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { Config } from '../../config/load.ts';
+import type { AskedUpstream } from '../../fleet/asked-once.ts';
 import type { FleetEvents } from '../../fleet/events.ts';
-import { createFleet, type Fleet } from '../../fleet/fleet.ts';
+import { createFleet, type Fleet, memberConnectMs } from '../../fleet/fleet.ts';
 import { createFixedList, createNameList, type MemberList } from '../../fleet/members/lists.ts';
-import { createSeals, parseFleetKeys, type Seals } from '../../fleet/protocol/seals.ts';
+import { createSeals, parseFleetKeys } from '../../fleet/protocol/seals.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { type MemberPort, openedMemberPort } from './member-port.ts';
+import { followedMemberTls } from './member-tls.ts';
 
 interface FleetParts {
+  readonly log: Log;
   readonly events?: Partial<FleetEvents>;
   readonly clock?: Clock;
 }
@@ -27,22 +33,11 @@ export interface ConfiguredFleet extends Pick<Fleet, 'joined' | 'leave' | 'tell'
    * Begins to answer and to ask. `registries` are the upstreams as this process asks them itself.
    * Resolves to where it listens.
    */
-  listen(registries: readonly CachedRegistry[], open: OpenPort): Promise<string>;
+  listen(registries: readonly CachedRegistry[], asked: readonly AskedUpstream[]): Promise<string>;
   /** Closes the port: the last thing to go, since others may read from here till then. */
   close(): Promise<void>;
-}
-
-/** Opens the port between members; resolves once it listens. */
-type OpenPort = (port: MemberPort) => Promise<{ readonly address: string; close(): Promise<void> }>;
-
-export interface MemberPort {
-  readonly listen: string;
-  readonly tls?: { readonly cert: string; readonly key: string };
-  readonly seals: Seals;
-  readonly registries: ReadonlyMap<string, CachedRegistry>;
-  readonly pong: Fleet['pong'];
-  readonly told: Fleet['told'];
-  readonly events: Partial<FleetEvents>;
+  /** Ends answers that still run, at the end of the grace time. */
+  abort(): void;
 }
 
 type FleetConfig = NonNullable<Config['fleet']>;
@@ -50,57 +45,54 @@ type FleetConfig = NonNullable<Config['fleet']>;
 /** Undefined where no fleet is configured. Rejects for a key file or certificate that is none. */
 export async function configuredFleet(
   config: Config,
-  parts: FleetParts,
+  { log, events = {}, clock }: FleetParts,
 ): Promise<ConfiguredFleet | undefined> {
   const { fleet: settings } = config;
   if (settings === undefined) return undefined;
-  const { events = {} } = parts;
+  const own = log.child({ component: 'fleet' });
   const keys = readOnChange([settings.keyFile], ([text = '']) => parseFleetKeys(text));
   await keys();
-  const seals: Seals = createSeals(keys);
-  const tls = settings.tls && (await readTls(settings.tls));
+  const seals = createSeals(keys);
+  const timeout = { connectTimeoutMs: memberConnectMs, log: own };
+  const tls = settings.tls && (await followedMemberTls(settings.tls, timeout));
   const fleet = createFleet({
     self: settings.self ?? settings.listen,
     instance: randomBytes(9).toString('base64url'),
-    list: listOf(settings),
+    list: listOf(settings, own),
     hasOneStore: 's3' in config.store,
     ...{ seals, events },
-    ...(tls && { tls }),
-    ...(parts.clock && { clock: parts.clock }),
+    ...defined({ line: tls?.line, clock }),
   });
-  let close = async (): Promise<void> => undefined;
+  let port: MemberPort | undefined;
+  let settled = async (): Promise<unknown> => undefined;
   return {
     joined: fleet.joined,
     leave: fleet.leave,
     tell: fleet.tell,
     follow: fleet.follow,
     share: () => 1 / fleet.members.live.length,
-    async listen(made, open) {
+    async listen(made, asked) {
       const registries = new Map(made.map((registry) => [registry.name, registry]));
       const { pong, told } = fleet;
-      const { listen } = settings;
-      const port = await open({ listen, seals, registries, pong, told, events, ...(tls && { tls }) });
-      close = async () => {
-        await port.close();
-        await Promise.all(made.map((registry) => registry.settled()));
-      };
+      const parts = { seals, registries, asked, pong, told, events, ...defined({ tls }) };
+      settled = () => Promise.all(made.map((registry) => registry.settled()));
+      port = await openedMemberPort({ listen: settings.listen, ...parts });
       fleet.start();
       return port.address;
     },
     async close() {
       fleet.close();
-      await close();
+      tls?.close();
+      await port?.close();
+      await settled();
     },
+    abort: () => port?.abort(),
   };
 }
 
-function listOf({ addresses = [], dns }: FleetConfig): MemberList {
-  return dns === undefined ? createFixedList(addresses) : createNameList({ name: dns });
-}
-
-async function readTls({ certFile, keyFile, caFile }: NonNullable<FleetConfig['tls']>) {
-  const [cert, key, ca] = await Promise.all(
-    [certFile, keyFile, caFile].map((file) => readFile(file, 'utf8')),
-  );
-  return { cert: cert ?? '', key: key ?? '', ca: ca ?? '' };
+function listOf({ addresses = [], dns }: FleetConfig, log: Pick<Log, 'warn'>): MemberList {
+  if (dns === undefined) return createFixedList(addresses);
+  const failed = (error: unknown): void =>
+    log.warn({ err: error, dns }, 'cannot resolve the name of the members; the list stays what it was');
+  return createNameList({ name: dns, failed });
 }

@@ -6,6 +6,8 @@ interface ForgettingOptions {
   readonly records: Pick<Records, 'get' | 'put'>;
   /** Drops what this process remembers of people and their rights. */
   readonly forget: () => void;
+  /** Tells other replicas, which would find the record only at their next look. Default: none. */
+  readonly tell?: () => void;
   /** The record could not be read or written. */
   readonly failed: (operation: 'read' | 'write', error: unknown) => void;
   /** How often the record is looked at, milliseconds. Default 10,000. */
@@ -23,6 +25,8 @@ export class Forgetting {
   #timer: NodeJS.Timeout | undefined;
   /** As the record had it when it was last looked at. */
   #orderedAt: number | undefined;
+  /** A look failed before the first that worked: an order may have been given meanwhile. */
+  #isUnsure = false;
 
   constructor(options: ForgettingOptions) {
     this.#options = options;
@@ -30,8 +34,9 @@ export class Forgetting {
 
   /** Forgets here at once, and gives the order to the others. Throws when it cannot be written. */
   async order(): Promise<void> {
-    const { records, forget, failed, now = Date.now } = this.#options;
+    const { records, forget, tell, failed, now = Date.now } = this.#options;
     forget();
+    tell?.();
     try {
       await records.put(forgetKey, Buffer.from(JSON.stringify({ orderedAt: now() })));
     } catch (error) {
@@ -54,8 +59,10 @@ export class Forgetting {
       const orderedAt = isObject(value) && typeof value['orderedAt'] === 'number' ? value['orderedAt'] : 0;
       const before = this.#orderedAt;
       this.#orderedAt = orderedAt;
-      if (before !== undefined && before !== orderedAt) forget();
+      if (this.#isUnsure || (before !== undefined && before !== orderedAt)) forget();
+      this.#isUnsure = false;
     } catch (error) {
+      this.#isUnsure ||= this.#orderedAt === undefined;
       failed('read', error);
     }
   }

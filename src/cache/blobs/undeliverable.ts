@@ -1,5 +1,5 @@
 import { createLru } from '../../base/state/lru.ts';
-import { type Clock, withTimeout } from '../../base/time/wait.ts';
+import { type Clock, withFairTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -115,7 +115,7 @@ export async function withPatience<Opened>(
     throw new RegistryError('UNAVAILABLE', `the upstream sent no byte of the blob within ${ms / 1000} s`);
   };
   try {
-    return await withTimeout(open(), ms, late, clock);
+    return await withFairTimeout(open(), ms, late, clock);
   } catch (error) {
     if (isListed) undeliverable.failed(repository, digest, error);
     throw error;

@@ -210,7 +210,10 @@ export class Fill {
       await next;
     }
     const descriptor = { digest, size: stated ?? seen };
-    if (seen !== descriptor.size || !isMatch(hash, digest)) throw mismatch(descriptor, seen);
+    if (seen !== descriptor.size || !isMatch(hash, digest)) {
+      blob.distrust?.();
+      throw mismatch(descriptor, seen);
+    }
     this.#state = { name: 'verified', file, isRight: true };
     this.#proving.resolve(true);
     if (descriptor.size === 0 || stated === undefined) this.#announce(descriptor);

@@ -1,5 +1,5 @@
 import { type Clock, sleep, systemClock } from '../../base/time/wait.ts';
-import type { Pong } from '../protocol/ask.ts';
+import type { Pong } from '../protocol/news.ts';
 import type { Members } from './members.ts';
 
 interface HeartbeatOptions {
@@ -58,6 +58,6 @@ export class Heartbeat {
     this.#pinging.delete(member);
     if (pong?.instance === instance) members.known(member);
     else if (pong === undefined || pong.isLeaving) members.gone(member);
-    else members.came(member);
+    else members.came(member, pong.instance);
   }
 }

@@ -23,7 +23,11 @@ const unsettledMs = 300_000;
  * but the number of upstream requests depends on it. This process is always one of them.
  */
 export class Members {
-  #self: string;
+  readonly #first: string;
+  /** Names that lead to this process. */
+  readonly #own = new Set<string>();
+  /** Which process answers under a name: two names may lead to one. */
+  readonly #instances = new Map<string, string>();
   readonly #clock: Clock;
   readonly #changed: (live: readonly string[]) => void;
   #listed: Set<string>;
@@ -34,17 +38,18 @@ export class Members {
   readonly #leftUntil = new Map<string, number>();
 
   constructor({ self, clock = systemClock, changed = () => undefined }: MembersOptions) {
-    this.#self = self;
+    this.#first = self;
     this.#clock = clock;
     this.#changed = changed;
-    this.#listed = new Set([self]);
+    this.#listed = new Set();
     this.#live = [self];
     this.#changedAt = clock.now();
   }
 
-  /** This process, by the name that the list has for it. */
+  /** This process, by the least name that the list has for it. */
   get self(): string {
-    return this.#self;
+    const own = [...this.#own];
+    return least(own.filter((name) => this.#listed.has(name))) ?? least(own) ?? this.#first;
   }
 
   /** Who is asked now: this process, and all others that answer and are not leaving. */
@@ -55,7 +60,7 @@ export class Members {
 
   /** All others that the list names, whether they answer or not. */
   get others(): readonly string[] {
-    return [...this.#listed].filter((member) => member !== this.self);
+    return [...this.#listed].filter((member) => member !== this.#first && !this.#own.has(member));
   }
 
   get isLeaving(): boolean {
@@ -80,9 +85,11 @@ export class Members {
 
   /** The list as its source has it now. */
   listed(members: readonly string[]): void {
-    this.#listed = new Set([this.self, ...members]);
+    this.#listed = new Set(members);
     for (const member of this.#leftUntil.keys())
       if (!this.#listed.has(member)) this.#leftUntil.delete(member);
+    for (const member of this.#instances.keys())
+      if (!this.#listed.has(member)) this.#instances.delete(member);
     this.#look();
   }
 
@@ -95,25 +102,25 @@ export class Members {
 
   /** It answers no ping, or is leaving: it is left alone until it says otherwise. */
   gone(member: string): void {
+    if (!this.#listed.has(member)) return;
     this.#leftUntil.set(member, Number.POSITIVE_INFINITY);
     this.#look();
   }
 
-  /** It answers pings. */
-  came(member: string): void {
-    if (this.#leftUntil.get(member) !== Number.POSITIVE_INFINITY) return;
-    this.#leftUntil.delete(member);
+  /** That process answers pings under the name. */
+  came(member: string, instance: string): void {
+    const isGone = this.#leftUntil.get(member) === Number.POSITIVE_INFINITY;
+    if (!isGone && this.#instances.get(member) === instance) return;
+    if (isGone) this.#leftUntil.delete(member);
+    this.#instances.set(member, instance);
     this.#look();
   }
 
   /** This process answers under that name of the list: the others rank it by it. */
   known(self: string): void {
-    if (self === this.#self) return;
-    const before = this.#self;
-    this.#self = self;
+    if (this.#own.has(self)) return;
+    this.#own.add(self);
     this.#leftUntil.delete(self);
-    this.#listed.delete(before);
-    this.#listed.add(self);
     this.#look();
   }
 
@@ -124,12 +131,29 @@ export class Members {
 
   #look(): void {
     const now = this.#clock.now();
-    const live = [...this.#listed]
-      .filter((member) => member === this.self || (this.#leftUntil.get(member) ?? 0) <= now)
-      .sort((one, other) => (one < other ? -1 : 1));
+    const answering = this.others.filter((member) => (this.#leftUntil.get(member) ?? 0) <= now);
+    const live = [this.self, ...this.#withoutAliases(answering)].sort(inOrder);
     if (live.join() === this.#live.join()) return;
     this.#live = live;
     this.#changedAt = now;
     this.#changed(live);
   }
+
+  /** Of names that lead to one process the least, as all members choose it. */
+  #withoutAliases(names: readonly string[]): readonly string[] {
+    const chosen = new Map<string, string>();
+    for (const name of [...names].sort(inOrder)) {
+      const instance = this.#instances.get(name) ?? `unknown, at ${name}`;
+      if (!chosen.has(instance)) chosen.set(instance, name);
+    }
+    return [...chosen.values()];
+  }
+}
+
+function inOrder(one: string, other: string): number {
+  return one < other ? -1 : 1;
+}
+
+function least(names: readonly string[]): string | undefined {
+  return [...names].sort(inOrder)[0];
 }

@@ -2,24 +2,26 @@
 // member's name, a question. Out: an answer, or MemberFailed. Imports: base, oci, upstream; types
 // of upstream/download.
 
-import { type Fields, fieldsOf, isText, listOf, textOf } from '../../base/text/json.ts';
-import type { Retry } from '../../base/time/retry.ts';
-import { type Digest, isDigest, parseDigest } from '../../oci/digest.ts';
-import { type ErrorCode, type ErrorOptions, RegistryError, replyBelow } from '../../oci/errors.ts';
-import { isTag, parseRepository, parseTag, type Repository, type Tag } from '../../oci/reference.ts';
+import { createHash } from 'node:crypto';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/reference.ts';
 
 /** Every path between members begins with it; another version is another prefix. */
-export const memberPrefix = '/fleet/v1/';
+const memberPrefix = '/fleet/v1/';
 
 /** Where news are told. */
 export const newsPath = `${memberPrefix}news`;
+
+/** Where a member says that it lives. */
+export const pingPath = `${memberPrefix}ping`;
 
 /** Names of the headers: the question's proof, and the answer with its proof. */
 export const askHeader = 'quayside-ask';
 export const answerHeader = 'quayside-answer';
 
-/** Of a refusal that may be a member's own trouble, one other is asked; then it is believed. */
-export const mostRefusals = 2;
+/** A longer question, as of a client's long query, is asked nowhere: the upstream is. */
+export const longestPath = 8 * 1024;
 
 /** What one member asks another. Every one is a read, and its answer is about one repository. */
 export type MemberAsk = {
@@ -52,51 +54,10 @@ export type MemberAsk = {
   | { readonly kind: 'referrers'; readonly digest: Digest; readonly query: string }
 );
 
-/** What the answer to a question says. The bytes follow as the body. */
-export type MemberAnswer =
-  | {
-      readonly word: 'found';
-      readonly digest?: Digest;
-      readonly mediaType?: string;
-      /** Of the whole content, bytes; absent where the upstream does not say. */
-      readonly size?: number;
-      /** How long ago the upstream said so, milliseconds. */
-      readonly ageMs?: number;
-      readonly etag?: string;
-      readonly warnings?: readonly string[];
-      readonly nextQuery?: string;
-      readonly filtersApplied?: string;
-      /** The digest of a body in memory, which the proof of the answer covers so. */
-      readonly body?: Digest;
-    }
-  /** The upstream said that there is no such content, so long ago; milliseconds. */
-  | { readonly word: 'absent'; readonly reason?: string; readonly ageMs?: number }
-  /** The upstream refused, or cannot be asked: its word, for all members. */
-  | {
-      readonly word: 'refused';
-      readonly code: ErrorCode;
-      readonly message: string;
-      readonly retryAfterSeconds?: number;
-      readonly retry?: Retry;
-      /** The registry itself answered so; otherwise it may be the member's own trouble. */
-      readonly isAnswer?: boolean;
-    }
-  /** The member follows another member's download itself. */
-  | { readonly word: 'follows'; readonly member: string; readonly hasBytes: boolean }
-  /** Neither stored nor being downloaded. */
-  | { readonly word: 'uncached' }
-  /** The member's own trouble: no room, or shutting down. */
-  | { readonly word: 'busy' };
-
-/** The HTTP status that goes with each word; for readers of access logs. */
-export const statusOfWord: Readonly<Record<MemberAnswer['word'], number>> = {
-  found: 200,
-  absent: 404,
-  refused: 502,
-  follows: 421,
-  uncached: 504,
-  busy: 507,
-};
+/** What a question's proof covers beside its time: short, however long the path is. */
+export function targetOf(method: string, path: string): string {
+  return createHash('sha256').update(`${method} ${path}`).digest('base64url');
+}
 
 /** The question as a path with a query. */
 export function pathOf({ kind, ...fields }: MemberAsk): string {
@@ -105,7 +66,7 @@ export function pathOf({ kind, ...fields }: MemberAsk): string {
   return `${memberPrefix}${kind}?${query}`;
 }
 
-/** Parses what `pathOf` writes; throws RegistryError for anything else. */
+/** Parses what `pathOf` writes; throws RegistryError for anything else, as of a later version. */
 export function parseAsk(path: string): MemberAsk {
   const { pathname, searchParams: query } = new URL(path, 'http://member');
   const kind = pathname.startsWith(memberPrefix) ? pathname.slice(memberPrefix.length) : '';
@@ -143,92 +104,4 @@ function offset<Name extends string>(query: URLSearchParams, name: Name): { [Key
   if (text === null) return {};
   if (!/^\d{1,15}$/.test(text)) throw new RegistryError('RANGE_INVALID', `${name} must be a number of bytes`);
   return { [name]: Number(text) } as { [Key in Name]?: number };
-}
-
-const words: ReadonlySet<unknown> = new Set(Object.keys(statusOfWord));
-
-/** Whether it is an answer of this version: its proof has been checked before. */
-export function isMemberAnswer(value: unknown): value is MemberAnswer {
-  return words.has(fieldsOf(value)['word']);
-}
-
-/** The upstream's refusal as the member that asked it received it. */
-export function refusalOf(answer: Extract<MemberAnswer, { word: 'refused' }>, member: string): RegistryError {
-  const { code, message, retryAfterSeconds, retry } = answer;
-  const cause = new Error(`${member} asked the upstream`);
-  const options: ErrorOptions = { retryAfterSeconds, cause, ...(retry && { retry }) };
-  return new RegistryError(code, isText(message) ? message : 'the upstream refused', options);
-}
-
-/**
- * Whether a refusal may be the trouble of the member that was asked: a login that it has, its way
- * to the upstream. Then one other may try.
- */
-export function mayBeOwn({ code, isAnswer = false }: Extract<MemberAnswer, { word: 'refused' }>): boolean {
-  return code === 'DENIED' || (code === 'UNAVAILABLE' && !isAnswer);
-}
-
-/** A refusal as other members receive it. */
-export function answerOf(error: RegistryError): MemberAnswer {
-  const { code, message, retryAfterSeconds, retry } = error;
-  return {
-    ...{ word: 'refused', code, message, retry, isAnswer: replyBelow(error) !== undefined },
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-  };
-}
-
-/** What one member tells all others, without an answer. Told again, it says the same. */
-export type MemberNews =
-  /** It is about to stop: from now on it owns nothing. */
-  | { readonly kind: 'leaving'; readonly member: string }
-  /** The upstream names another digest for the tag now, or none. */
-  | {
-      readonly kind: 'moved';
-      readonly upstream: string;
-      readonly repository: Repository;
-      readonly tag: Tag;
-      readonly digest?: Digest;
-    }
-  /** A login failed; `token` is a hash of what was shown, where that is a token. */
-  | { readonly kind: 'failed-login'; readonly address: string; readonly token?: string }
-  /** What is remembered of people and their rights is to be dropped. */
-  | { readonly kind: 'forget' };
-
-/** The news that this version knows. */
-export function parseNews(value: unknown): readonly MemberNews[] {
-  return listOf(value).flatMap((each) => parsedNews(fieldsOf(each)));
-}
-
-function parsedNews({
-  kind,
-  member,
-  upstream,
-  repository,
-  tag,
-  digest,
-  address,
-  token,
-}: Fields): readonly MemberNews[] {
-  if (kind === 'leaving' && isText(member)) return [{ kind, member }];
-  if (kind === 'moved' && isText(upstream) && isText(repository) && isTag(tag)) {
-    const to = isDigest(digest) ? { digest } : {};
-    return [{ kind, upstream, repository: parseRepository(repository), tag, ...to }];
-  }
-  if (kind === 'failed-login' && isText(address)) return [{ kind, address, ...(isText(token) && { token }) }];
-  return kind === 'forget' ? [{ kind }] : [];
-}
-
-/** The answer to a ping. */
-export interface Pong {
-  /** The process that answered: two names may lead to one. */
-  readonly instance: string;
-  /** It has been told to stop: new work goes to others. */
-  readonly isLeaving: boolean;
-}
-
-/** Undefined for anything else. */
-export function parsePong(value: unknown): Pong | undefined {
-  const { instance, isLeaving } = fieldsOf(value);
-  const text = textOf(instance);
-  return text === undefined ? undefined : { instance: text, isLeaving: isLeaving === true };
 }

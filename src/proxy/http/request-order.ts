@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 
-interface OrderedServerOptions {
+export interface OrderedServerOptions {
   /** Key and certificate; plain HTTP without. */
   readonly tls?: TlsOptions;
   /** The longest head of a request, in bytes. */
@@ -11,6 +11,8 @@ interface OrderedServerOptions {
   readonly keepAliveMs: number;
   /** A request must have arrived whole after this long, in milliseconds. */
   readonly requestMs: number;
+  /** Whether a request without `Host` is refused. Default: true, as in RFC 9112 section 3.2. */
+  readonly requiresHost?: boolean;
 }
 
 /** Requests that a connection may send ahead of their answers; clients of registries send none. */
@@ -22,12 +24,11 @@ const mostAhead = 64;
  * event when the socket closes, and an interim answer appears within the one before.
  */
 export function createOrderedServer(handle: RequestListener, options: OrderedServerOptions): Server {
-  const { tls, maxHeaderBytes: maxHeaderSize, keepAliveMs, requestMs } = options;
+  const { tls, maxHeaderBytes: maxHeaderSize, keepAliveMs, requestMs, requiresHost = true } = options;
   const ordered = inOrder(handle);
+  const heads = { maxHeaderSize, requireHostHeader: requiresHost };
   const server =
-    tls === undefined
-      ? createServer({ maxHeaderSize }, ordered)
-      : createTlsServer({ ...tls, maxHeaderSize }, ordered);
+    tls === undefined ? createServer(heads, ordered) : createTlsServer({ ...tls, ...heads }, ordered);
   server.keepAliveTimeout = keepAliveMs;
   server.requestTimeout = requestMs;
   return server.on('checkContinue', inOrder(continued(handle)));

@@ -1,6 +1,6 @@
 import { shared } from '../../base/flow/single-flight.ts';
 import { createOutage } from '../../base/state/outage.ts';
-import { anySignal, unlessAborted } from '../../base/time/wait.ts';
+import { anySignal, systemClock, unlessAborted, withFairTimeout } from '../../base/time/wait.ts';
 import { RegistryError, type UpstreamReply } from '../../oci/errors.ts';
 import type { Cancellable } from '../../oci/registry-reader.ts';
 import { type Dispatch, discard, type UpstreamResponse } from '../exchange.ts';
@@ -49,13 +49,13 @@ class BadPing extends Error {
   }
 }
 
-function isLate(error: unknown): boolean {
-  return error instanceof Error && error.name === 'TimeoutError';
-}
+/** It did not answer the ping in time. */
+class LatePing extends Error {
+  readonly code = 'Timeout';
 
-function lateBy({ pathname }: URL): Error {
-  const error = new Error(`no answer to GET ${pathname} within ${pingMs / 1000} s`);
-  return Object.assign(error, { code: 'Timeout' });
+  constructor({ pathname }: URL) {
+    super(`no answer to GET ${pathname} within ${pingMs / 1000} s`);
+  }
 }
 
 /** An answer below 500, also 401, proves it is up; `GET /v2/` (end-1) without a recent one. */
@@ -63,6 +63,8 @@ export function createReachability(options: ReachabilityOptions): Reachability {
   const { url, send, breaker, now, closing, changed, dated } = options;
   const outage = createOutage({ began: (error) => changed?.(false, error), ended: () => changed?.(true) });
   let answeredAt = Number.NEGATIVE_INFINITY;
+  /** The last answer that was no failure, whatever came after it. */
+  let heardAt = Number.NEGATIVE_INFINITY;
   let hasAnswered = false;
   let absence: ConnectFailure | undefined;
   const noted =
@@ -78,15 +80,22 @@ export function createReachability(options: ReachabilityOptions): Reachability {
       hasAnswered = true;
       absence = undefined;
       answeredAt = answer.status < 500 ? now() : Number.NEGATIVE_INFINITY;
-      if (answer.status < 500) outage.worked();
+      if (answer.status >= 500) return answer;
+      heardAt = answeredAt;
+      outage.worked();
       return answer;
     };
+  const late = (): never => {
+    throw new LatePing(url);
+  };
   /** Why the last ping failed. */
   let last: BreakerFailure | undefined;
   const ping = shared(async () => {
+    const control = new AbortController();
     try {
-      const signal = anySignal(closing, AbortSignal.timeout(pingMs));
-      const answer = await noted(send)({ kind: 'ping', method: 'GET', url, signal });
+      const signal = anySignal(closing, control.signal);
+      const asked = noted(send)({ kind: 'ping', method: 'GET', url, signal });
+      const answer = await withFairTimeout(asked, pingMs, late, systemClock);
       discard(answer);
       const at = Date.parse(answer.headers.date ?? '');
       if (Number.isFinite(at)) dated?.(at - Date.now());
@@ -94,12 +103,16 @@ export function createReachability(options: ReachabilityOptions): Reachability {
       return true;
     } catch (error) {
       last = error instanceof BadPing ? error : { error };
-      if (!closing.aborted) outage.failed(isLate(error) ? lateBy(url) : error);
+      control.abort(error);
+      if (!closing.aborted) outage.failed(error);
       return false;
     }
   });
   const judged = async (): Promise<void> => {
-    if (!(await ping()) && !closing.aborted) breaker.open(last);
+    const startedAt = now();
+    const isWell = await ping();
+    // One that answers other questions meanwhile is only busy.
+    if (!isWell && heardAt <= startedAt && !closing.aborted) breaker.open(last);
   };
   return {
     noted,

@@ -1,0 +1,52 @@
+import { type Fields, fieldsOf, isText, listOf, textOf } from '../../base/text/json.ts';
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import { isRepository, isTag, type Repository, type Tag } from '../../oci/reference.ts';
+
+/** What one member tells all others, without an answer. Told again, it says the same. */
+export type MemberNews =
+  /** It is about to stop: from now on it owns nothing. */
+  | { readonly kind: 'leaving'; readonly member: string }
+  /** The upstream names another digest for the tag now, or none. */
+  | {
+      readonly kind: 'moved';
+      readonly upstream: string;
+      readonly repository: Repository;
+      readonly tag: Tag;
+      readonly digest?: Digest;
+    }
+  /** A login failed; `token` is a hash of what was shown, where that is a token. */
+  | { readonly kind: 'failed-login'; readonly address: string; readonly token?: string }
+  /** What is remembered of people and their rights is to be dropped. */
+  | { readonly kind: 'forget' };
+
+/** The news that this version knows. */
+export function parseNews(value: unknown): readonly MemberNews[] {
+  return listOf(value).flatMap((each) => parsedNews(fieldsOf(each)));
+}
+
+function parsedNews(fields: Fields): readonly MemberNews[] {
+  const { kind, member, upstream, repository, tag, digest, address, token } = fields;
+  if (kind === 'leaving' && isText(member)) return [{ kind, member }];
+  if (kind === 'moved' && isText(upstream) && isRepository(repository) && isTag(tag))
+    return [{ kind, upstream, repository, tag, ...(isDigest(digest) && { digest }) }];
+  if (kind === 'failed-login' && isText(address)) return [{ kind, address, ...(isText(token) && { token }) }];
+  return kind === 'forget' ? [{ kind }] : [];
+}
+
+/** The answer to a ping. */
+export interface Pong {
+  /** The process that answered: two names may lead to one. */
+  readonly instance: string;
+  /** It has been told to stop: new work goes to others. */
+  readonly isLeaving: boolean;
+  /** It asks the upstream for what the ping is about: that it is silent is not its own doing. */
+  readonly isAsking?: boolean;
+}
+
+/** Undefined for anything else. */
+export function parsePong(value: unknown): Pong | undefined {
+  const { instance, isLeaving, isAsking } = fieldsOf(value);
+  const text = textOf(instance);
+  if (text === undefined) return undefined;
+  return { instance: text, isLeaving: isLeaving === true, isAsking: isAsking === true };
+}

@@ -1,0 +1,166 @@
+// Room `proxy/members`: answers to other replicas of the fleet. In: questions with a proof. Out:
+// what this process has or asks the upstream for; a bare 404 for all others. Imports: base, fleet,
+// fleet/protocol, oci, proxy/clients, proxy/http; types of cache, cache/listings, cache/manifests,
+// cache/registry.
+
+import { createLru } from '../../base/state/lru.ts';
+import { fieldsOf, textOf } from '../../base/text/json.ts';
+import type { CachedRegistry } from '../../cache/registry/registry.ts';
+import type { AskedUpstream } from '../../fleet/asked-once.ts';
+import type { FleetEvents } from '../../fleet/events.ts';
+import { type MemberAnswer, statusOfWord } from '../../fleet/protocol/answer.ts';
+import { type MemberAsk, newsPath, parseAsk, pingPath, targetOf } from '../../fleet/protocol/ask.ts';
+import { type MemberNews, type Pong, parseNews } from '../../fleet/protocol/news.ts';
+import type { Seals } from '../../fleet/protocol/seals.ts';
+import type { Bytes } from '../../oci/content.ts';
+import { digestOf } from '../../oci/digest.ts';
+import { createMemberAnswers, type MemberContent, troubleOf } from './answers.ts';
+
+export interface MemberDoorOptions {
+  readonly seals: Seals;
+  /** The upstreams as this process asks them itself, also for content of others. */
+  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  /** The same, of which it is known what they are asked for. */
+  readonly asked?: readonly Pick<AskedUpstream, 'isAsking'>[];
+  /** What this process says of itself. */
+  readonly pong: () => Pong;
+  /** A member told something. */
+  readonly told: (news: MemberNews) => void;
+  readonly events?: Partial<FleetEvents>;
+  /** Milliseconds since the epoch. Default: Date.now. */
+  readonly now?: () => number;
+}
+
+/** A request as it stands on the wire. */
+interface MemberRequest {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly proof: string | undefined;
+  /** Aborts when the member leaves. */
+  readonly signal: () => AbortSignal;
+  /** Gives a sign of life, before anything is looked up that may take long. */
+  readonly alive: () => void;
+}
+
+/** An answer as it goes onto the wire. */
+export interface DoorAnswer {
+  readonly status: number;
+  /** The statement with its proof. */
+  readonly proof: string;
+  /** A body in memory. */
+  readonly bytes?: Uint8Array;
+  /** A blob, of `length` bytes. */
+  readonly body?: Bytes;
+  readonly length?: number;
+}
+
+/** Undefined for a stranger. Never rejects. */
+export type MemberDoor = (request: MemberRequest) => Promise<DoorAnswer | undefined>;
+
+/** Clocks of members may differ by this, and a question is not older; milliseconds. */
+const mostAgeMs = 300_000;
+
+/** News are believed once, however often they are sent: so many questions are remembered. */
+const mostNews = 100_000;
+
+/** A longer statement is one that another member's parser of heads would not take. */
+const longestProof = 48 * 1024;
+
+interface ProvenAsk {
+  readonly nonce: string;
+  readonly news: unknown;
+}
+
+const busy: MemberContent = { answer: { word: 'busy' } };
+const uncached: MemberContent = { answer: { word: 'uncached' } };
+
+/**
+ * Answers questions of members only. Asks no other member on a member's behalf, so that no circle
+ * can form.
+ */
+export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
+  const { seals, registries, asked = [], pong, told, events, now = Date.now } = options;
+  const answers = createMemberAnswers(registries, now);
+  const heard = createLru<string, true>(mostNews, { keepMs: 2 * mostAgeMs });
+
+  /** Undefined also where the key cannot be read now. */
+  async function proven({ method, path, proof }: MemberRequest): Promise<ProvenAsk | undefined> {
+    if (proof === undefined) return undefined;
+    const statement = await seals.open('ask', proof).catch(() => undefined);
+    const { target, nonce, at, news } = fieldsOf(statement);
+    const isRecent = typeof at === 'number' && Math.abs(now() - at) <= mostAgeMs;
+    const text = textOf(nonce);
+    return isRecent && target === targetOf(method, path) && text !== undefined
+      ? { nonce: text, news }
+      : undefined;
+  }
+
+  async function sealed(nonce: string, statement: object): Promise<string> {
+    return seals.seal('answer', { nonce, statement });
+  }
+
+  async function contentOf(question: MemberAsk | undefined, signal: AbortSignal): Promise<MemberContent> {
+    if (question === undefined) return uncached;
+    const { isLeaving } = pong();
+    if (isLeaving && question.kind !== 'blob') return busy;
+    try {
+      return await answers(question, { signal, onlyIfCached: isLeaving });
+    } catch (error) {
+      const trouble = troubleOf(error);
+      // What ends with this process is no word of the upstream.
+      return pong().isLeaving && trouble.answer.word === 'refused' ? busy : trouble;
+    }
+  }
+
+  async function answered(
+    nonce: string,
+    kind: MemberAsk['kind'],
+    content: MemberContent,
+  ): Promise<DoorAnswer> {
+    const { answer, bytes, body, length } = content;
+    const covered = bytes === undefined ? answer : { ...answer, body: digestOf(bytes) };
+    const proof = await sealed(nonce, covered);
+    if (proof.length > longestProof && content !== uncached) return answered(nonce, kind, uncached);
+    events?.memberAnswered?.({ kind, word: answer.word });
+    const { word }: MemberAnswer = answer;
+    const status = statusOfWord[word];
+    if (body !== undefined) return { status, proof, body, ...(length === undefined ? {} : { length }) };
+    return { status, proof, ...(bytes === undefined ? {} : { bytes }) };
+  }
+
+  function hear(nonce: string, news: unknown): void {
+    if (heard.has(nonce)) return;
+    heard.set(nonce, true);
+    for (const each of parseNews(news)) told(each);
+  }
+
+  return async (request) => {
+    const { path } = request;
+    const ask = await proven(request);
+    if (ask === undefined) return undefined;
+    const { nonce, news } = ask;
+    const [place, query = ''] = path.split('?', 2);
+    if (place === pingPath) {
+      const about = new URLSearchParams(query).get('about');
+      const isAsking = about !== null && asked.some((upstream) => upstream.isAsking(about));
+      return { status: 200, proof: await sealed(nonce, { ...pong(), isAsking }) };
+    }
+    if (path === newsPath) {
+      hear(nonce, news);
+      return { status: 200, proof: await sealed(nonce, {}) };
+    }
+    request.alive();
+    const question = parsed(path);
+    return answered(nonce, question?.kind ?? 'stat', await contentOf(question, request.signal()));
+  };
+}
+
+/** Undefined for a question of a later version: its asker does without this member. */
+function parsed(path: string): MemberAsk | undefined {
+  try {
+    return parseAsk(path);
+  } catch {
+    return undefined;
+  }
+}

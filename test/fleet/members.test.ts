@@ -1,0 +1,54 @@
+import { test } from 'tap';
+import { Heartbeat } from '../../src/fleet/members/heartbeat.ts';
+import { Members } from '../../src/fleet/members/members.ts';
+
+test('replicas that the list names twice count once, and the fleet settles', async (t) => {
+  const changes: (readonly string[])[] = [];
+  const members = new Members({ self: '0.0.0.0:8402', changed: (live) => changes.push(live) });
+  const instances = new Map([
+    ['10.0.0.1:8402', 'a'],
+    ['[fd00::1]:8402', 'a'],
+    ['10.0.0.2:8402', 'b'],
+    ['[fd00::2]:8402', 'b'],
+  ]);
+  const heartbeat = new Heartbeat({
+    members,
+    instance: 'a',
+    ping: async (member) => ({ instance: instances.get(member) ?? '', isLeaving: false }),
+  });
+  for (let look = 0; look < 6; look += 1) {
+    members.listed([...instances.keys()]);
+    await heartbeat.once();
+  }
+  t.equal(members.self, '10.0.0.1:8402');
+  t.same(members.live, ['10.0.0.1:8402', '10.0.0.2:8402']);
+  t.ok(changes.length <= 5, `the members changed ${changes.length} times in six looks`);
+});
+
+test('a process counts itself by the name that others know, whatever the list says', async (t) => {
+  const members = new Members({ self: '0.0.0.0:8402' });
+  members.listed(['10.0.0.1:8402']);
+  members.known('10.0.0.1:8402');
+  members.listed(['10.0.0.2:8402']);
+  t.same(members.live, ['10.0.0.1:8402', '10.0.0.2:8402']);
+});
+
+test('a member is left alone for 2 s after a failure, and until it answers when it is gone', async (t) => {
+  let time = 0;
+  const clock = { now: () => time, setTimeout: () => t.fail('no timer') as never };
+  const members = new Members({ self: 'a:1', clock });
+  members.listed(['a:1', 'b:1']);
+  members.failed('b:1');
+  t.same(members.live, ['a:1']);
+  time = 2_000;
+  t.same(members.live, ['a:1', 'b:1']);
+  members.gone('b:1');
+  members.failed('b:1');
+  time = 60_000;
+  t.same(members.live, ['a:1']);
+  members.came('b:1', 'b');
+  t.same(members.live, ['a:1', 'b:1']);
+  members.gone('somebody:1');
+  members.listed(['a:1', 'b:1', 'somebody:1']);
+  t.equal(members.live.length, 3, 'what is told of one that no list names is not kept');
+});
