@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { test as one, type Test } from 'tap';
 import { mediaTypes } from '../src/oci/manifest.ts';
-import { exchanged, refusal } from './bad-days/rig.ts';
+import { exchanged, refusal, temporary } from './bad-days/rig.ts';
 import {
   type AccessRig,
   type AccessRigOptions,
@@ -158,7 +158,7 @@ test('a digest of a private image opens nothing, neither before it was ever pull
 });
 
 test('after a restart, without a registry to ask, the same digests open to the same people', async (t) => {
-  const directory = t.testdir({});
+  const directory = await temporary(t);
   const before = await attacked(t, { directory });
   const { double, open, hidden } = before;
   const priya = await before.login(tokens.priya);

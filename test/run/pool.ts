@@ -29,11 +29,13 @@ interface FileProcess {
 }
 
 const script = new URL('process.ts', import.meta.url).pathname;
+const preload = new URL('preload.ts', import.meta.url).href;
 /**
  * Tests leave much behind that is young: with more room for it, less of it is moved before it is
- * gone. Files that measure their memory have what a service has.
+ * gone, and nothing else is collected before there is a lot. Files that measure their memory have
+ * what a service has.
  */
-const youngHeap = '--max-semi-space-size=64';
+const roomyHeap = ['--min-semi-space-size=32', '--max-semi-space-size=32', '--initial-old-space-size=1024'];
 /** A file that blocks the loop of its process for so long does not go on. */
 const killMs = 160_000;
 
@@ -50,7 +52,7 @@ export async function runFiles(
   const work = async (): Promise<void> => {
     let shared: FileProcess | undefined;
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const mine = isAlone(file) ? fileProcess(env) : (shared ?? fileProcess(env, youngHeap));
+      const mine = isAlone(file) ? fileProcess(env) : (shared ?? fileProcess(env, ...roomyHeap));
       const result = await mine.run(file);
       told(result);
       const isDone = isAlone(file) || result.failed > 0;
@@ -63,7 +65,7 @@ export async function runFiles(
 }
 
 function fileProcess(env: NodeJS.ProcessEnv, ...flags: readonly string[]): FileProcess {
-  const execArgv = ['--no-warnings', ...flags];
+  const execArgv = ['--no-warnings', '--import', preload, ...flags];
   const child = fork(script, { env, execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const gone = once(child, 'close').then(
     ([code, signal]) => `the process ended: ${signal ?? `exit code ${code}`}`,

@@ -6,6 +6,7 @@ import { createHolds } from '../../../src/mirror/queue/holds.ts';
 import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { temporary } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
 import { type RegistryDouble, registryDouble } from '../../support/registry-double.ts';
 import { type LogLine, type ServiceRig, serviceRig } from '../../support/service.ts';
@@ -86,7 +87,7 @@ async function order(rig: MirrorRig, source: string, destination: string): Promi
 }
 
 test('an operator orders a copy, and a configuration lists what is copied at start', async (t) => {
-  const configFile = join(t.testdir(), '_config.yaml');
+  const configFile = join(await temporary(t), '_config.yaml');
   await writeFile(
     configFile,
     'supplementalCIImages:\n  ci/tool:latest: { image: registry.ci.openshift.org/tools/tool:v1 }\n',
@@ -110,7 +111,7 @@ test('an operator orders a copy, and a configuration lists what is copied at sta
 });
 
 test('a listed source without a tag is its latest, and copied', async (t) => {
-  const configFile = join(t.testdir(), '_config.yaml');
+  const configFile = join(await temporary(t), '_config.yaml');
   await writeFile(
     configFile,
     'supplementalCIImages:\n  ci/tool:1: { image: registry.ci.openshift.org/tools/tool }\n',
@@ -227,7 +228,7 @@ test('a mirror that only looks asks no source', async (t) => {
 });
 
 test('a mirror that only looks leaves to others what waits, and their turn', async (t) => {
-  const directory = t.testdir();
+  const directory = await temporary(t);
   const { records } = createFilesystemStore({ path: join(directory, 'store') });
   const source = 'registry.ci.openshift.org/ocp/4.20:cli';
   const destination = 'quay.io/openshift/ci:ocp_4.20_cli';
@@ -253,7 +254,7 @@ test('a mirror that only looks leaves to others what waits, and their turn', asy
 });
 
 test('what a mirror is asked for after it has lost its lease, it leaves to others', async (t) => {
-  const directory = t.testdir();
+  const directory = await temporary(t);
   const { records } = createFilesystemStore({ path: join(directory, 'store') });
   const rig = await mirrorRig(t, {}, undefined, directory);
   await until(() => rig.log.some(({ msg }) => msg === 'acquired the mirror lease; this process copies now'));
@@ -269,7 +270,7 @@ test('what a mirror is asked for after it has lost its lease, it leaves to other
 });
 
 test('a hold that an operator orders from a process that only inspects counts for those that copy', async (t) => {
-  const directory = t.testdir();
+  const directory = await temporary(t);
   const rig = await mirrorRig(t, { dryRun: true }, undefined, directory);
   const destination = 'quay.io/openshift/ci:ci_tool_latest';
   const answer = await fetch(`http://${rig.service.adminAddress}/api/v1/mirrors/hold`, {
