@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { test } from 'tap';
 import type { UpstreamRequest, UpstreamResponse } from '../../../src/upstream/exchange.ts';
 import { adapted, createAdaptiveLimit, type LimitState } from '../../../src/upstream/resilience/adaptive.ts';
+import { sized } from '../../support/sized.ts';
 import { lentSource, writerRig } from '../push/writer-rig.ts';
 import { app, refusalOf, rig, v1 } from '../rig.ts';
 
@@ -145,12 +146,13 @@ test('a pause that is short enough is waited for', async (t) => {
   t.ok(performance.now() - startedAt >= 990);
 });
 
-test('two hundred blobs arrive, eight at a time, although three of ten requests are throttled', async (t) => {
+test('many blobs arrive, eight at a time, although three of ten requests are throttled', async (t) => {
+  const blobs = sized(60, 200);
   const limit = createAdaptiveLimit({ maxConcurrent: 8, random: () => 0 });
   const { registry, writer } = await writerRig(t, { limit, retries: 12, resumes: 12 });
   registry.switches.throttlesEvery = 10 / 3;
   registry.switches.refusesInHtml = true;
-  const sources = Array.from({ length: 200 }, (_, index) =>
+  const sources = Array.from({ length: blobs }, (_, index) =>
     lentSource(1_000 + index * 1_000, `blob ${index}`),
   );
   const waiting = sources.values();
@@ -161,7 +163,7 @@ test('two hundred blobs arrive, eight at a time, although three of ten requests 
   const arrived = sources.filter(
     ({ bytes, descriptor }) => registry.blobOf('team/app', descriptor.digest)?.equals(bytes) === true,
   );
-  t.equal(arrived.length, 200);
+  t.equal(arrived.length, blobs);
   t.equal(registry.openUploads(), 0);
   const throttled = registry.requests.filter(({ status }) => status === 429).length;
   const share = throttled / registry.requests.length;
