@@ -68,7 +68,7 @@ test('every YAML file parses, and every object of a cluster has kind and name', 
   for (const path of await yamlFiles()) {
     for (const document of await objects(path)) {
       t.same(document.errors, [], path);
-      if (!path.includes('/')) continue;
+      if (!path.includes('/') || path.startsWith('monitoring/')) continue;
       for (const field of [['apiVersion'], ['kind'], ['metadata', 'name']])
         t.type(document.getIn(field), 'string', `${path}: ${field.join('.')}`);
     }
