@@ -11,21 +11,26 @@ interface KneeSearch {
 }
 
 /**
- * Raises the rate until the p99 of whole work is twice that of the first step, or something else
- * than the target ends it: errors, the generator, the bounds.
+ * Raises the rate until the p99 of whole work is twice that of the first step, in two steps of one
+ * rate: one pull that something else held up is no knee. Or something else than the target ends it:
+ * errors, the generator, the bounds.
  */
 export async function kneeOf({ firstPerSecond, factor, mostSteps, run, signal }: KneeSearch): Promise<Knee> {
   const steps: KneeStep[] = [];
-  for (let rate = firstPerSecond; steps.length < mostSteps; rate *= factor) {
+  let good: number | undefined;
+  for (let rate = firstPerSecond; steps.length < mostSteps; ) {
     const step = await run(rate);
+    const isAgain = steps.at(-1)?.ratePerSecond === rate;
     steps.push(step);
     const end = endOf(step, steps);
-    const before = steps.at(-2);
-    const lastGood = before === undefined ? {} : { lastGoodPerSecond: before.ratePerSecond };
-    if (end === 'p99')
+    const lastGood = good === undefined ? {} : { lastGoodPerSecond: good };
+    if (end === 'p99' && isAgain)
       return { steps, end: 'the p99 doubled', beyondPerSecond: step.ratePerSecond, ...lastGood };
-    if (end !== undefined) return { steps, end, ...lastGood };
+    if (end !== undefined && end !== 'p99') return { steps, end, ...lastGood };
     if (signal.aborted) return { steps, end: 'stopped' };
+    if (end === 'p99') continue;
+    good = rate;
+    rate *= factor;
   }
   return { steps, end: `${mostSteps} steps found none` };
 }

@@ -23,7 +23,19 @@ const search = (stepOf: (rate: number) => Partial<KneeStep>) =>
 
 test('the knee is where the p99 is twice that of the first step', async (t) => {
   const knee = await search((rate) => ({ p99Ms: rate < 80 ? 100 + rate : 300 }));
-  t.equal(knee.steps.length, 4);
+  t.same(
+    knee.steps.map(({ ratePerSecond }) => ratePerSecond),
+    [10, 20, 40, 80, 80],
+  );
+  t.match(knee, { end: 'the p99 doubled', beyondPerSecond: 80, lastGoodPerSecond: 40 });
+});
+
+test('a p99 that doubles once and not again is no knee', async (t) => {
+  let outliers = 1;
+  const knee = await search((rate) => {
+    if (rate >= 80) return { p99Ms: 300 };
+    return { p99Ms: rate === 20 && outliers-- > 0 ? 500 : 100 };
+  });
   t.match(knee, { end: 'the p99 doubled', beyondPerSecond: 80, lastGoodPerSecond: 40 });
 });
 
