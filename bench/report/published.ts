@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { markdownTable, figure as plain } from '../../src/load/report/figures.ts';
 import type { Spread } from '../../src/load/report/spread.ts';
@@ -15,19 +15,22 @@ const servers: readonly Column[] = [...peerNames, 'node:http', 'nginx static'];
 const worst = 3;
 const widest = 100;
 
-/** The dated results of a folder, the newest first: those of five rounds, else the short ones. */
+/**
+ * The dated results of a folder, the newest first, but that one before all which is published: the
+ * newest of five rounds, else the newest.
+ */
 export async function datedReports(folder: string): Promise<readonly Report[]> {
   const names = (await readdir(folder)).filter((name) => /^\d{4}-\d\d-\d\d.*\.json$/.test(name));
   const reports = await Promise.all(
     names.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
   );
   const newest = reports.toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
-  const whole = newest.filter(({ form }) => form !== 'short');
-  return whole.length > 0 ? whole : newest;
+  const first = newest.find(({ form }) => form !== 'short') ?? newest[0];
+  return [...(first === undefined ? [] : [first]), ...newest.filter((report) => report !== first)];
 }
 
 /**
- * Writes `BENCHMARKS.md` and its pictures from the newest of the reports. Resolves to the files.
+ * Writes `BENCHMARKS.md` and its pictures from the first of the reports. Resolves to the files.
  * Throws without any report.
  */
 export async function published(reports: readonly Report[], docs: string): Promise<readonly string[]> {
@@ -35,6 +38,8 @@ export async function published(reports: readonly Report[], docs: string): Promi
   if (newest === undefined) throw new Error('there is no dated result: run npm run bench first');
   const pictures = newest.sections.flatMap(picturesOf);
   const text = page(newest, older, pictures);
+  // Pictures of rows that are no longer measured go with them.
+  await rm(join(docs, 'benchmarks'), { recursive: true, force: true });
   await mkdir(join(docs, 'benchmarks'), { recursive: true });
   for (const { file, svg } of pictures) await writeFile(join(docs, 'benchmarks', file), svg);
   await writeFile(join(docs, 'BENCHMARKS.md'), text);
@@ -181,13 +186,13 @@ function sectionOf(section: Section, pictures: readonly Picture[]): readonly str
 
 function olderOf(older: readonly Report[]): readonly string[] {
   if (older.length === 0) return ['None yet.'];
-  return older.flatMap(({ startedAt, machine, sections }) => {
+  return older.flatMap(({ startedAt, form, machine, sections }) => {
     const targets = sections.flatMap((section) => section.targets).filter(({ value }) => value !== undefined);
     const met = targets.filter(({ value = 0, sense, bound }) =>
       sense === 'at least' ? value >= bound : value <= bound,
     );
     return item(
-      `${startedAt.slice(0, 10)}, ${machine.commit}, load ${machine.loadBefore}: ${met.length} of ${targets.length} targets met`,
+      `${startedAt.slice(0, 10)}, ${form} form, ${machine.commit}, load ${machine.loadBefore}: ${met.length} of ${targets.length} targets met`,
     );
   });
 }

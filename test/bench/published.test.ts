@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -81,11 +81,15 @@ test('the page is written from the newest result of the long form, with its pict
   await kept(await reportOf({ startedAt: '2026-10-01T20:00:00.000Z' }), results);
   await kept(await reportOf(), results);
   await kept(await reportOf({ startedAt: '2026-12-24T20:00:00.000Z', form: 'short' }), results);
+  await mkdir(join(docs, 'benchmarks'));
+  await writeFile(join(docs, 'benchmarks/gone-time-s.svg'), '<svg/>');
   const files = await published(await datedReports(results), docs);
+  t.same(await readdir(join(docs, 'benchmarks')), ['warm-image-time-s.svg']);
   t.same(files, ['BENCHMARKS.md', 'benchmarks/warm-image-time-s.svg']);
   const page = await readFile(join(docs, 'BENCHMARKS.md'), 'utf8');
   t.match(page, '2026-11-29 20:00 UTC');
-  t.match(page, '- 2026-10-01, abc, load 0.1: 0 of 1 targets met');
+  t.match(page, '- 2026-12-24, short form, abc, load 0.1: 0 of 1 targets met');
+  t.match(page, '- 2026-10-01, long form, abc, load 0.1: 0 of 1 targets met');
   t.match(page, '- Warm image, 10 pulls at once: 1 (0.500–1.50) × distribution');
   t.match(page, '- zot took no part: no binary');
   t.notMatch(page, 'Other work went on here');
