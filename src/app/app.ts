@@ -43,8 +43,8 @@ import { UpstreamStates } from './explain/states.ts';
 import { followedMirrorRules, mirrored } from './mirror/loaded.ts';
 import { cachedRegistries, configuredTagIndex, configuredUpstreams, createAbsences } from './registries.ts';
 import { blobModesOf } from './reload.ts';
-import { configuredFleet } from './replicas/fleet.ts';
 import { fleetNews, movesTold } from './replicas/fleet-news.ts';
+import { configuredMembers } from './replicas/members.ts';
 import { configuredSharing } from './replicas/review-sharing.ts';
 import { amongWorkers } from './replicas/workers.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
@@ -95,7 +95,7 @@ const lastWordsMs = 2_000;
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
 export async function createService(config: Config, options: ServiceOptions): Promise<Service> {
   const { log, env, clock, workers } = options;
-  const meters = describedMetrics(config, env);
+  const meters = describedMetrics(config, env, workers?.welcome.count);
   const signs = createSigns(clock?.now);
   const states = new UpstreamStates();
   const ours = states.noted(signs.noted(logged({ ...meters.events, ...mirrorMetrics(meters) }, log)));
@@ -126,7 +126,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   mirrorRules?.subscribe(() => {
     for (const book of books) book.reread();
   });
-  const fleet = await configuredFleet(config, { log, events, ...defined({ clock }) });
+  const fleet = await configuredMembers(config, { log, events, workers, ...defined({ clock }) });
   const cache = createCacheContext({
     ...config,
     ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
@@ -135,8 +135,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     store,
     buffers,
     events: movesTold(events, fleet),
-    isStoredOnce: fleet !== undefined && 's3' in config.store,
-    ...defined({ clock }),
+    ...defined({ isStoredOnce: fleet?.isStoredOnce, isStoredBy: fleet?.isStoredBy, clock }),
   });
   // Filled below: the mirror and the rights ask for a registry by name once they work.
   const registries = new Map<string, CachedRegistry>();
@@ -266,8 +265,9 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   }
 
   try {
-    const own = cachedRegistries(config, cache, asked, { absences, askers: 'replicas' });
-    const memberAddress = await fleet?.listen(own, asked);
+    const memberAddress = await fleet?.listen(asked, (ones, askers) =>
+      cachedRegistries(config, cache, ones, { absences, askers }),
+    );
     const address = await listening(app, config.listen);
     const addresses = await all.begin(duties);
     streams.start();

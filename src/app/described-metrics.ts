@@ -7,8 +7,8 @@ import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts';
 /** The variable in which a build of the image tells the revision of its source. */
 const revisionVariable = 'QUAYSIDE_REVISION';
 
-/** Metrics that show what is known before anything is served: build, limits, disks. */
-export function describedMetrics(config: Config, env: Environment): Metrics {
+/** Metrics that show what is known before anything is served: build, limits of all, disks. */
+export function describedMetrics(config: Config, env: Environment, workers = 1): Metrics {
   const { store, spool, eviction, upstreams } = config;
   const disk = diskOf(config);
   const metrics = createMetrics();
@@ -22,7 +22,7 @@ export function describedMetrics(config: Config, env: Environment): Metrics {
       ...('filesystem' in store ? { store: store.filesystem.path } : {}),
     },
     maxBytes: {
-      spool: spool.maxBytes,
+      spool: spool.maxBytes * workers,
       ...defined({ disk: disk?.maxBytes, store: eviction.maxBytes }),
     },
   });

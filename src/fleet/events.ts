@@ -21,6 +21,8 @@ export interface FleetEvents {
   strangerRefused(event: { readonly address: string }): void;
   /** Bytes of bodies, between members. */
   memberBytes(event: { readonly direction: 'received' | 'sent'; readonly bytes: number }): void;
+  /** Bytes of bodies, between workers of this process. */
+  workerBytes(event: { readonly direction: 'received' | 'sent'; readonly bytes: number }): void;
   /** Who is live changed. */
   membersChanged(event: { readonly live: readonly string[] }): void;
 }

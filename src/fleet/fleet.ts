@@ -15,6 +15,7 @@ import { News } from './news.ts';
 import { createMemberClient, type MemberWire } from './protocol/member-client.ts';
 import type { MemberNews, Pong } from './protocol/news.ts';
 import type { Seals } from './protocol/seals.ts';
+import { WorkerRelay } from './relay.ts';
 
 export interface FleetOptions {
   /** `host:port` under which other members reach this process, until the list says otherwise. */
@@ -27,6 +28,8 @@ export interface FleetOptions {
   readonly hasOneStore?: boolean;
   /** How members are connected to by TLS, as it is now. Default: plain HTTP, proven by the key. */
   readonly line?: () => ConnectOptions;
+  /** The Unix sockets of members on this machine; those that started them say who lives. */
+  readonly socketOf?: (member: string) => string;
   /** Default: HTTP on connections of its own. */
   readonly wire?: MemberWire;
   readonly events?: Partial<FleetEvents>;
@@ -40,6 +43,8 @@ export interface Fleet {
   readonly members: Members;
   /** The upstream, asked by the owner of each piece of content for the whole fleet. */
   joined(upstream: Upstream): Upstream;
+  /** Passes questions on to the member that owns the content. */
+  readonly relay: WorkerRelay;
   /** What this process says of itself. */
   pong(): Pong;
   /** Follows the list and pings the members. */
@@ -60,11 +65,15 @@ export const memberConnectMs = 2_000;
 
 /** Asks nothing before `start`. */
 export function createFleet(options: FleetOptions): Fleet {
-  const { list, seals, events, instance, hasOneStore = false, line, wire } = options;
+  const { list, seals, events, instance, hasOneStore = false, line, wire, socketOf } = options;
   const times = { ...(options.clock && { clock: options.clock }), ...(options.now && { now: options.now }) };
   const members = new Members({ ...options, changed: (live) => events?.membersChanged?.({ live }) });
   const downloads = wire ?? createDownloads();
-  const plain: ConnectOptions = { tls: { rejectUnauthorized: true }, connectTimeoutMs: memberConnectMs };
+  const plain: ConnectOptions = {
+    tls: { rejectUnauthorized: true },
+    connectTimeoutMs: memberConnectMs,
+    ...(socketOf && { socketOf }),
+  };
   const client = createMemberClient({
     ...{ wire: downloads, line: line ?? (() => plain), isTls: line !== undefined, seals, ...times },
     received: (bytes) => events?.memberBytes?.({ direction: 'received', bytes }),
@@ -75,11 +84,12 @@ export function createFleet(options: FleetOptions): Fleet {
   const parts = { members, client, hasOneStore, ...times, ...(events && { events }) };
   return {
     members,
+    relay: new WorkerRelay({ members, client }),
     joined: (upstream) => byOwner({ upstream, ...parts }),
     pong: () => ({ instance, isLeaving: members.isLeaving }),
     start() {
       list.follow((listed) => members.listed(listed));
-      void heartbeat.run();
+      if (socketOf === undefined) void heartbeat.run();
     },
     told(told) {
       if (told.kind === 'leaving') members.gone(told.member);

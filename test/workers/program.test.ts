@@ -3,6 +3,7 @@ import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
+import { digestOf } from '../../src/oci/digest.ts';
 import { freePort, type Program, stage, until } from '../support/program.ts';
 import { registryDouble } from '../support/registry-double.ts';
 
@@ -96,6 +97,26 @@ test('two workers serve one socket, with one log and one page of metrics, and le
     [],
     'the sockets are gone',
   );
+});
+
+test('a cold blob that clients of both workers pull crosses the link once, and is served by both', async (t) => {
+  const { program, url, double, metric } = await twoWorkers(t);
+  const { layers } = double.addImage('team/app', 'v1', { layers: [3_000_000] });
+  const [layer] = layers;
+  const path = `/v2/team/app/blobs/${layer?.digest}`;
+  const pulls = async () =>
+    Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const answer = await fetch(`${url}${path}`, { headers: { connection: 'close' } });
+        return digestOf(new Uint8Array(await answer.arrayBuffer()));
+      }),
+    );
+  for (const digest of await pulls()) t.equal(digest, layer?.digest);
+  for (const digest of await pulls()) t.equal(digest, layer?.digest);
+  t.equal(double.seen(`GET ${path}`).length, 1);
+  const lines = (await program.output()).split('\n').filter((line) => line.includes(path));
+  t.equal(new Set(lines.map((line) => JSON.parse(line).worker)).size, 2);
+  t.equal(await metric('quayside_worker_bytes_total{direction="received"}'), 3_000_000);
 });
 
 test('a worker that is killed under short connections lets none hang, and another one comes', async (t) => {

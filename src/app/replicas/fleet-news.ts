@@ -1,20 +1,17 @@
 import type { Attempts } from '../../auth/attempts.ts';
 import type { CacheEvents } from '../../cache/events.ts';
 import type { CacheContext } from '../../cache/registry/context.ts';
-import type { ConfiguredFleet } from './fleet.ts';
 import { Forgetting } from './forgetting.ts';
+import type { AllMembers } from './members.ts';
 
 /** The same events, and other members are told of tags that moved. */
-export function movesTold<Events extends CacheEvents>(
-  events: Events,
-  fleet: ConfiguredFleet | undefined,
-): Events {
+export function movesTold<Events extends CacheEvents>(events: Events, fleet: AllMembers | undefined): Events {
   if (fleet === undefined) return events;
   return { ...events, tagMoved: (event) => fleet.tell({ kind: 'moved', ...event }) };
 }
 
 interface NewsParts {
-  readonly fleet: ConfiguredFleet | undefined;
+  readonly fleet: AllMembers | undefined;
   readonly cache: Pick<CacheContext, 'tags' | 'medium'>;
   readonly access: { forget(): void };
   readonly attempts: Attempts;

@@ -1,8 +1,8 @@
 // Room `app/replicas`: what replicas share beside the store: content, news, reviews, the order to
 // forget. In: the configuration, parts. Out: instances for `app`. Imports: auth/clusters,
 // auth/tokens, base, fleet, fleet/members, fleet/protocol, proxy/members, store; types of auth,
-// cache, cache/registry, config, proxy/http, telemetry, telemetry/metrics, upstream/download,
-// workers.
+// cache, cache/registry, config, proxy/http, telemetry, telemetry/metrics, upstream,
+// upstream/download, workers.
 
 import { randomBytes } from 'node:crypto';
 import { readOnChange } from '../../base/state/watched-file.ts';
@@ -15,6 +15,7 @@ import type { FleetEvents } from '../../fleet/events.ts';
 import { createFleet, type Fleet, memberConnectMs } from '../../fleet/fleet.ts';
 import { createFixedList, createNameList, type MemberList } from '../../fleet/members/lists.ts';
 import { createSeals, parseFleetKeys } from '../../fleet/protocol/seals.ts';
+import type { WorkerRelay } from '../../fleet/relay.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type MemberPort, openedMemberPort } from './member-port.ts';
 import { followedMemberTls } from './member-tls.ts';
@@ -23,17 +24,25 @@ interface FleetParts {
   readonly log: Log;
   readonly events?: Partial<FleetEvents>;
   readonly clock?: Clock;
+  /** The name of this process, which all of its workers have. Default: a random one. */
+  readonly instance?: string | undefined;
 }
 
 /** The fleet, and the port where this process answers other members. */
 export interface ConfiguredFleet extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'follow'> {
+  /** That replica is leaving. */
+  gone(member: string): void;
   /** The part of the limits towards upstreams that is this member's. */
   share(): number;
   /**
-   * Begins to answer and to ask. `registries` are the upstreams as this process asks them itself.
-   * Resolves to where it listens.
+   * Begins to answer and to ask. `registries` are the upstreams as this process asks them itself,
+   * `relay` leads to its other workers. Resolves to where it listens.
    */
-  listen(registries: readonly CachedRegistry[], asked: readonly AskedUpstream[]): Promise<string>;
+  listen(
+    registries: readonly CachedRegistry[],
+    asked: readonly AskedUpstream[],
+    relay?: WorkerRelay,
+  ): Promise<string>;
   /** Closes the port: the last thing to go, since others may read from here till then. */
   close(): Promise<void>;
   /** Ends answers that still run, at the end of the grace time. */
@@ -45,7 +54,7 @@ type FleetConfig = NonNullable<Config['fleet']>;
 /** Undefined where no fleet is configured. Rejects for a key file or certificate that is none. */
 export async function configuredFleet(
   config: Config,
-  { log, events = {}, clock }: FleetParts,
+  { log, events = {}, clock, instance = randomBytes(9).toString('base64url') }: FleetParts,
 ): Promise<ConfiguredFleet | undefined> {
   const { fleet: settings } = config;
   if (settings === undefined) return undefined;
@@ -57,7 +66,7 @@ export async function configuredFleet(
   const tls = settings.tls && (await followedMemberTls(settings.tls, timeout));
   const fleet = createFleet({
     self: settings.self ?? settings.listen,
-    instance: randomBytes(9).toString('base64url'),
+    instance,
     list: listOf(settings, own),
     hasOneStore: 's3' in config.store,
     ...{ seals, events },
@@ -69,12 +78,13 @@ export async function configuredFleet(
     joined: fleet.joined,
     leave: fleet.leave,
     tell: fleet.tell,
+    gone: (member) => fleet.members.gone(member),
     follow: fleet.follow,
     share: () => 1 / fleet.members.live.length,
-    async listen(made, asked) {
+    async listen(made, asked, relay) {
       const registries = new Map(made.map((registry) => [registry.name, registry]));
       const { pong, told } = fleet;
-      const parts = { seals, registries, asked, pong, told, events, ...defined({ tls }) };
+      const parts = { seals, registries, asked, pong, told, events, relay, ...defined({ tls }) };
       settled = () => Promise.all(made.map((registry) => registry.settled()));
       port = await openedMemberPort({ listen: settings.listen, ...parts });
       fleet.start();

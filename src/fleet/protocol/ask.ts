@@ -30,6 +30,8 @@ export type MemberAsk = {
   readonly repository: Repository;
   /** Only what is stored, or being downloaded from the upstream by the member itself. */
   readonly onlyIfCached?: boolean;
+  /** A worker passes on what another replica asked: no replica is asked on its behalf. */
+  readonly isForReplica?: boolean;
 } & (
   | {
       readonly kind: 'blob';
@@ -76,6 +78,7 @@ export function parseAsk(path: string): MemberAsk {
     upstream: query.get('upstream') ?? '',
     repository: parseRepository(query.get('repository') ?? ''),
     onlyIfCached: isSet('onlyIfCached'),
+    ...(isSet('isForReplica') && { isForReplica: true }),
   };
   switch (kind) {
     case 'blob':

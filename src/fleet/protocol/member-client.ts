@@ -51,6 +51,8 @@ export interface MemberClient {
   askWhole(member: string, ask: MemberAsk, signal?: AbortSignal): Promise<WholeReply>;
   /** Undefined without an answer within 2 s. */
   ping(member: string): Promise<Pong | undefined>;
+  /** What the member says of a question about that subject. */
+  liveness(member: string, about: string): Promise<Liveness>;
   /** Tells the member; never rejects, and gives up after 2 s. */
   tell(member: string, news: readonly MemberNews[]): Promise<void>;
 }
@@ -162,6 +164,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
 
   return {
     ping: (member) => asked(member, pingPath),
+    liveness,
     ask,
     async tell(member, news) {
       const control = new AbortController();

@@ -12,6 +12,7 @@ import { type MemberAnswer, statusOfWord } from '../../fleet/protocol/answer.ts'
 import { type MemberAsk, newsPath, parseAsk, pingPath, targetOf } from '../../fleet/protocol/ask.ts';
 import { type MemberNews, type Pong, parseNews } from '../../fleet/protocol/news.ts';
 import type { Seals } from '../../fleet/protocol/seals.ts';
+import type { WorkerRelay } from '../../fleet/relay.ts';
 import type { Bytes } from '../../oci/content.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { createMemberAnswers, type MemberContent, troubleOf } from './answers.ts';
@@ -20,6 +21,10 @@ export interface MemberDoorOptions {
   readonly seals: Seals;
   /** The upstreams as this process asks them itself, also for content of others. */
   readonly registries: ReadonlyMap<string, CachedRegistry>;
+  /** Workers: those that other workers ask on behalf of replicas. Default: `registries`. */
+  readonly registriesForReplicas?: ReadonlyMap<string, CachedRegistry>;
+  /** Who else of this process may own the content. Default: it is one process. */
+  readonly relay?: Pick<WorkerRelay, 'ask' | 'isAsking'> | undefined;
   /** The same, of which it is known what they are asked for. */
   readonly asked?: readonly Pick<AskedUpstream, 'isAsking'>[];
   /** What this process says of itself. */
@@ -80,8 +85,10 @@ const uncached: MemberContent = { answer: { word: 'uncached' } };
  * can form.
  */
 export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
-  const { seals, registries, asked = [], pong, told, events, now = Date.now } = options;
+  const { seals, registries, registriesForReplicas = registries, relay } = options;
+  const { asked = [], pong, told, events, now = Date.now } = options;
   const answers = createMemberAnswers(registries, now);
+  const answersForReplicas = createMemberAnswers(registriesForReplicas, now);
   const heard = createLru<string, true>(mostNews, { keepMs: 2 * mostAgeMs });
 
   /** Undefined also where the key cannot be read now. */
@@ -105,7 +112,10 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
     const { isLeaving } = pong();
     if (isLeaving && question.kind !== 'blob') return busy;
     try {
-      return await answers(question, { signal, onlyIfCached: isLeaving });
+      const relayed = await relay?.ask(question, signal);
+      if (relayed !== undefined) return relayed;
+      const own = question.isForReplica === true ? answersForReplicas : answers;
+      return await own(question, { signal, onlyIfCached: isLeaving });
     } catch (error) {
       const trouble = troubleOf(error);
       // What ends with this process is no word of the upstream.
@@ -129,6 +139,10 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
     return { status, proof, ...(bytes === undefined ? {} : { bytes }) };
   }
 
+  async function isAskingFor(subject: string): Promise<boolean> {
+    return asked.some((upstream) => upstream.isAsking(subject)) || (await relay?.isAsking(subject)) === true;
+  }
+
   function hear(nonce: string, news: unknown): void {
     if (heard.has(nonce)) return;
     heard.set(nonce, true);
@@ -143,7 +157,7 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
     const [place, query = ''] = path.split('?', 2);
     if (place === pingPath) {
       const about = new URLSearchParams(query).get('about');
-      const isAsking = about !== null && asked.some((upstream) => upstream.isAsking(about));
+      const isAsking = about !== null && (await isAskingFor(about));
       return { status: 200, proof: await sealed(nonce, { ...pong(), isAsking }) };
     }
     if (path === newsPath) {

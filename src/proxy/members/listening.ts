@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 
 /** Connections in the kernel's queue: a longer one delays our own probes for seconds. */
@@ -17,9 +18,14 @@ export function boundAddress(server: Pick<Server, 'address'>, listen: string): s
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
-/** Listens on `host:port`; resolves to where it really listens, and rejects when it cannot. */
+/**
+ * Listens on `host:port`, or on the path of a Unix socket that no other worker shares; resolves to
+ * where it really listens, and rejects when it cannot.
+ */
 export async function listeningAt(server: Server, listen: string): Promise<string> {
-  server.listen({ ...addressOf(listen), backlog });
+  const isPath = listen.startsWith('/');
+  if (isPath) await rm(listen, { force: true });
+  server.listen({ ...(isPath ? { path: listen, exclusive: true } : addressOf(listen)), backlog });
   await once(server, 'listening');
   return boundAddress(server, listen);
 }

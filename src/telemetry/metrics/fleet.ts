@@ -11,6 +11,7 @@ export function fleetEvents(registry: Registry): FleetEvents {
   const failures = counter(registry, table.fleetFailures);
   const takeovers = counter(registry, table.fleetTakeovers);
   const bytes = counter(registry, table.fleetBytes);
+  const workerBytes = counter(registry, table.workerBytes);
   const strangers = counter(registry, table.fleetStrangers);
   return {
     memberAsked({ kind, word }) {
@@ -27,6 +28,9 @@ export function fleetEvents(registry: Registry): FleetEvents {
     },
     memberBytes(event) {
       bytes(event.direction).value += event.bytes;
+    },
+    workerBytes(event) {
+      workerBytes(event.direction).value += event.bytes;
     },
     strangerRefused() {
       strangers().value += 1;

@@ -198,6 +198,7 @@ export const table = {
     'Workers that ended unasked; another one is started for each.',
     [],
   ],
+  workerBytes: ['quayside_worker_bytes_total', 'Bytes of content between workers.', ['direction']],
   buildInfo: [
     'quayside_build_info',
     '1, with the version, the revision of its source, and that of Node.',

@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import { closeInTurn } from '../../base/flow/close-all.ts';
+import { defined } from '../../base/text/defined.ts';
+import type { Clock } from '../../base/time/wait.ts';
+import type { CachedRegistry } from '../../cache/registry/registry.ts';
+import type { Config } from '../../config/load.ts';
+import { type AskedUpstream, askedOnce } from '../../fleet/asked-once.ts';
+import type { Askers } from '../../fleet/elsewhere.ts';
+import type { FleetEvents } from '../../fleet/events.ts';
+import { createFleet, type Fleet } from '../../fleet/fleet.ts';
+import { isWorker } from '../../fleet/members/worker-names.ts';
+import { createSeals } from '../../fleet/protocol/seals.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import type { WorkerPlace } from '../../workers/place.ts';
+import { configuredFleet } from './fleet.ts';
+import { type MemberPort, openedMemberPort } from './member-port.ts';
+
+interface MembersParts {
+  readonly log: Log;
+  readonly events: Partial<FleetEvents>;
+  readonly clock?: Clock;
+  /** Default: this process has no workers beside it. */
+  readonly workers: WorkerPlace | undefined;
+}
+
+/** Makes the upstreams as those who ask in place of clients see them. */
+type RegistriesOf = (upstreams: readonly Upstream[], askers: Askers) => readonly CachedRegistry[];
+
+/**
+ * All who share the upstreams, on two levels. Each piece of content has an owner among the
+ * replicas, and within each of them one among its workers: a worker asks the owner among the
+ * workers beside it, and only that one asks the owner among the replicas.
+ */
+export interface AllMembers extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'follow'> {
+  /** Whether all have one store. */
+  readonly isStoredOnce: boolean;
+  /** Whether what that member downloads is stored by it for this process too. */
+  isStoredBy(member: string): boolean;
+  /** The part of the limits towards upstreams that is this process's. */
+  share(): number;
+  /** Begins to answer and to ask; resolves to where other replicas ask. */
+  listen(asked: readonly AskedUpstream[], registriesOf: RegistriesOf): Promise<string | undefined>;
+  /** Closes the ports: the last thing to go, since others may read from here till then. */
+  close(): Promise<void>;
+  /** Ends answers that still run, at the end of the grace time. */
+  abort(): void;
+}
+
+/** Undefined where this process is alone. Rejects as `configuredFleet`. */
+export async function configuredMembers(
+  config: Config,
+  parts: MembersParts,
+): Promise<AllMembers | undefined> {
+  const { workers: place, ...common } = parts;
+  const replicas = await configuredFleet(config, { ...common, instance: place?.welcome.instance });
+  const workers = place && workerFleet(place, common);
+  if (workers === undefined && replicas === undefined) return undefined;
+  const hasBucket = 's3' in config.store;
+  let port: MemberPort | undefined;
+  let settled = async (): Promise<unknown> => undefined;
+  const beyond = (upstream: Upstream): Upstream => replicas?.joined(upstream) ?? upstream;
+
+  async function listenToWorkers(
+    asked: readonly AskedUpstream[],
+    forReplicas: readonly CachedRegistry[],
+    registriesOf: RegistriesOf,
+  ): Promise<void> {
+    if (workers === undefined || place === undefined) return;
+    const joined = replicas === undefined ? asked : asked.map((one) => askedOnce(replicas.joined(one)));
+    const made = registriesOf(joined, 'workers');
+    settled = () => Promise.all(made.map((registry) => registry.settled()));
+    const { seals, fleet, events } = workers;
+    port = await openedMemberPort({
+      ...{ listen: socketOf(place, place.name), seals, pong: fleet.pong, told: fleet.told, events },
+      registries: byName(made),
+      registriesForReplicas: byName(forReplicas),
+      asked: replicas === undefined ? asked : [...joined, ...asked],
+    });
+    fleet.start();
+  }
+
+  return {
+    isStoredOnce: hasBucket || replicas === undefined,
+    isStoredBy: (member) => hasBucket || isWorker(member),
+    joined: (upstream) => workers?.fleet.joined(beyond(upstream)) ?? beyond(upstream),
+    share: () => (replicas?.share() ?? 1) / (workers?.fleet.members.live.length ?? 1),
+    // Workers of one process stop together, and serve each other until then.
+    leave: async () => replicas?.leave(),
+    tell(news) {
+      workers?.fleet.tell(news);
+      replicas?.tell(news);
+    },
+    follow(listener) {
+      workers?.fleet.follow((news) => {
+        // Replicas tell one worker, which tells the others.
+        if (news.kind === 'leaving') replicas?.gone(news.member);
+        else listener(news);
+      });
+      replicas?.follow((news) => {
+        workers?.fleet.tell(news);
+        listener(news);
+      });
+    },
+    async listen(asked, registriesOf) {
+      const forReplicas = replicas === undefined ? [] : registriesOf(asked, 'replicas');
+      await listenToWorkers(asked, forReplicas, registriesOf);
+      return replicas?.listen(forReplicas, asked, workers?.fleet.relay);
+    },
+    close: () =>
+      closeInTurn([
+        () => replicas?.close(),
+        () => workers?.fleet.close(),
+        () => port?.close(),
+        () => settled(),
+      ]),
+    abort() {
+      replicas?.abort();
+      port?.abort();
+    },
+  };
+}
+
+/** The workers of this process, over Unix sockets of theirs. */
+function workerFleet(
+  place: WorkerPlace,
+  {
+    events: { membersChanged: _members, memberBytes: _bytes, ...events },
+    clock,
+  }: Omit<MembersParts, 'workers'>,
+) {
+  const { key } = place.welcome;
+  const seals = createSeals(() => [key]);
+  const { workerBytes } = events;
+  const own: Partial<FleetEvents> = { ...events, ...(workerBytes && { memberBytes: workerBytes }) };
+  const fleet = createFleet({
+    ...{ self: place.name, instance: place.name, seals, events: own, hasOneStore: true },
+    list: { follow: (listed) => place.followNames(listed), close: () => undefined },
+    socketOf: (worker) => socketOf(place, worker),
+    ...defined({ clock }),
+  });
+  return { fleet, seals, events: own };
+}
+
+function socketOf({ welcome: { directory } }: WorkerPlace, worker: string): string {
+  return join(directory, `${worker}.sock`);
+}
+
+function byName(registries: readonly CachedRegistry[]): ReadonlyMap<string, CachedRegistry> {
+  return new Map(registries.map((registry) => [registry.name, registry]));
+}

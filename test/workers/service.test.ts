@@ -1,0 +1,62 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { digestOf } from '../../src/oci/digest.ts';
+import { until } from '../support/bodies.ts';
+import { machinesRig, type RigWorker } from './machines.ts';
+
+async function pulled({ url }: RigWorker, path: string): Promise<{ digest: string; cache: string | null }> {
+  const answer = await fetch(`${url}/v2/quay.io/team/app/${path}`, { headers: { accept: '*/*' } });
+  const digest = digestOf(new Uint8Array(await answer.arrayBuffer()));
+  return { digest, cache: answer.headers.get('quayside-cache') };
+}
+
+const sizes = [300_001, 300_002, 300_003, 300_004, 300_005, 300_006];
+
+test('what clients of two workers pull crosses the link once, and is stored once', async (t) => {
+  const { double, all } = await machinesRig(t);
+  const { layers, digest } = double.addImage('team/app', 'v1', { layers: sizes });
+  for (const worker of all) t.equal((await pulled(worker, 'manifests/v1')).digest, digest);
+  t.equal(double.seen('GET /v2/team/app/manifests/').length, 1);
+  const answers = await Promise.all(
+    layers.flatMap((layer) => all.map(async (worker) => pulled(worker, `blobs/${layer.digest}`))),
+  );
+  t.same(new Set(answers.map((answer) => answer.digest)), new Set(layers.map((layer) => layer.digest)));
+  t.equal(double.seen('GET /v2/team/app/blobs/').length, sizes.length);
+  t.ok(answers.some(({ cache }) => cache === 'miss; member'));
+  for (const worker of all)
+    for (const layer of layers)
+      await until(async () => (await pulled(worker, `blobs/${layer.digest}`)).cache === 'hit; store');
+});
+
+test('two machines with two workers each, and a store each: the link is crossed once for all', async (t) => {
+  const { double, machines, all } = await machinesRig(t, { machines: 2 });
+  const { layers } = double.addImage('team/app', 'v1', { layers: sizes });
+  const answers = await Promise.all(
+    layers.flatMap((layer) => all.map(async (worker) => pulled(worker, `blobs/${layer.digest}`))),
+  );
+  t.same(new Set(answers.map((answer) => answer.digest)), new Set(layers.map((layer) => layer.digest)));
+  t.equal(double.seen('GET /v2/team/app/blobs/').length, sizes.length);
+  for (const [first] of machines) {
+    const stored = async (): Promise<number> =>
+      (await readdir(join(first?.store ?? '', 'v1'), { recursive: true })).filter((name) =>
+        layers.some((layer) => name.endsWith(layer.digest.slice('sha256:'.length))),
+      ).length;
+    await until(async () => (await stored()) === sizes.length, 'each machine has its own copy');
+  }
+});
+
+test('a tag that moved at one worker is asked for anew by the others of its machine and beyond', async (t) => {
+  const { double, all } = await machinesRig(t, {
+    machines: 2,
+    settings: { tags: { freshMs: '1s', refreshBehindMs: '1d' } },
+  });
+  double.addImage('team/app', 'v1', { layers: [1_000] });
+  for (const worker of all) await pulled(worker, 'manifests/v1');
+  const { digest } = double.addImage('team/app', 'v1', { layers: [2_000] });
+  await until(async () => {
+    const answers = await Promise.all(all.map((worker) => pulled(worker, 'manifests/v1')));
+    return answers.every((answer) => answer.digest === digest);
+  }, 'all serve the new one');
+  t.pass();
+});
