@@ -26,6 +26,9 @@ export interface Duties {
   close(): Promise<void>;
 }
 
+/** What is answered to operators at the end may take so long, milliseconds. */
+const lastAnswersMs = 1_000;
+
 /** Duties that begin when they are told to. */
 export function createDuties({ admin: { listen }, mirror }: Config, parts: DutyParts): Duties {
   const { admin, mirrorPage, work } = parts;
@@ -37,6 +40,19 @@ export function createDuties({ admin: { listen }, mirror }: Config, parts: DutyP
       for (const begin of work) begin();
       return { ...(adminAddress && { adminAddress }), ...(mirrorAddress && { mirrorAddress }) };
     },
-    close: () => closeTogether([() => admin.close(), () => mirrorPage?.close()]),
+    close: () => closeTogether([() => closedSoon(admin), () => mirrorPage && closedSoon(mirrorPage)]),
   };
+}
+
+/**
+ * A server that closes waits for each request that has begun to arrive, however long it takes: Node
+ * looks at none of its limits then.
+ */
+async function closedSoon(app: FastifyInstance): Promise<void> {
+  const late = setTimeout(() => app.server.closeAllConnections(), lastAnswersMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(late);
+  }
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { test } from 'tap';
 import { stringify } from 'yaml';
 import { createService } from '../../src/app/app.ts';
@@ -35,6 +37,20 @@ test('a refresh behind an answer does not hold up the end when the upstream hang
   await rig.stop();
   t.ok(ownMs() < 8_000);
   t.notOk(rig.log.some(({ level }) => level === 'error'));
+});
+
+test('a request that an operator began and does not end does not hold up the end', async (t) => {
+  const { service, stop } = await badDay(t);
+  const [host, port] = service.adminAddress?.split(':') ?? [];
+  const operator = connect(Number(port), host ?? '');
+  const isCut = once(operator, 'close');
+  await once(operator, 'connect');
+  operator.write('GET /metrics HTTP/1.1\r\n');
+  // Behind it: the server has read both by then.
+  await (await fetch(`http://${service.adminAddress}/livez`)).arrayBuffer();
+  await stop();
+  await isCut;
+  t.equal(operator.destroyed, true);
 });
 
 test('every part is closed, and the failure of one is thrown after that', async (t) => {
