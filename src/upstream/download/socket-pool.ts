@@ -8,7 +8,7 @@ interface SocketPool {
   open(url: URL, line: ConnectOptions): PooledSocket;
   /** It has delivered an answer to its last byte; `idleMs` is how long the server will keep it. */
   keep(url: URL, line: ConnectOptions, socket: PooledSocket, idleMs: number): void;
-  /** Cuts every connection, whether at rest or not. */
+  /** Cuts every connection, whether at rest or not, and those that are opened later. */
   close(): void;
 }
 
@@ -19,6 +19,7 @@ const mostAtRest = 16;
 export function createSocketPool(): SocketPool {
   const atRest = new WeakMap<ConnectOptions, Map<string, PooledSocket[]>>();
   const all = new Set<PooledSocket>();
+  let isClosed = false;
 
   function shelfOf(url: URL, line: ConnectOptions): PooledSocket[] {
     const shelves = atRest.get(line) ?? new Map<string, PooledSocket[]>();
@@ -42,6 +43,7 @@ export function createSocketPool(): SocketPool {
       const socket = createPooledSocket(url, line);
       all.add(socket);
       socket.onClose(() => all.delete(socket));
+      if (isClosed) socket.destroy();
       return socket;
     },
     keep(url, line, socket, idleMs) {
@@ -58,6 +60,7 @@ export function createSocketPool(): SocketPool {
       socket.release(gone);
     },
     close() {
+      isClosed = true;
       for (const socket of all) socket.destroy();
     },
   };

@@ -60,10 +60,12 @@ export function createAgents(options: AgentOptions): Agents {
   const files = tlsFiles(options);
   const current = new Map<string, HostRoute & { readonly tls: TlsFiles }>();
   const all = new Set<Dispatcher>();
+  let isClosed = false;
   return {
     async routeTo(url) {
       const route = routeTo(url, options);
       const tls = await files(route.isOwn);
+      if (isClosed) throw new Error('the connections to the upstream are closed');
       const key = `${route.proxy?.href} ${route.isOwn} ${route.isGuarded}`;
       const held = current.get(key);
       if (held !== undefined && isSame(held.tls, tls)) return held;
@@ -74,6 +76,7 @@ export function createAgents(options: AgentOptions): Agents {
       return way;
     },
     async close() {
+      isClosed = true;
       await Promise.all([...all].map((dispatcher) => dispatcher.destroy()));
     },
   };

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { createDownloads } from '../../../src/upstream/download/downloads.ts';
+import { createSocketPool } from '../../../src/upstream/download/socket-pool.ts';
 import { createAgents } from '../../../src/upstream/http/agents.ts';
 import { type TestCertificate, testAuthority } from '../../support/certificates.ts';
 import { listening } from '../../support/listening.ts';
@@ -133,4 +134,29 @@ test('a name that resolves to a private address is refused when we connect', asy
   const limits = { firstByteTimeoutMs: 1_000, progressTimeoutMs: 1_000 };
   t.equal((await refusalOf(own.get({ url, line, ...limits }))).code, 'UPSTREAM_INVALID');
   t.equal(inside.requests.length, 0);
+});
+
+test('a request that waits for its certificates when the upstream is closed opens no connection', async (t) => {
+  const upstream = new URL('https://registry.example');
+  const caFile = await pemFile(t.testdir(), 'ca.pem', testAuthority().cert);
+  const agents = createAgents({
+    ...{ upstream, caFile, connectTimeoutMs: 1_000, env: {}, allowPrivateAddresses: true },
+  });
+  const routed = agents.routeTo(upstream);
+  const refused = t.rejects(routed, { message: 'the connections to the upstream are closed' });
+  await agents.close();
+  await refused;
+});
+
+test('a connection that is opened after the end of a pool is cut', async (t) => {
+  const accepted = await listening(createServer());
+  t.teardown(accepted.close);
+  const pool = createSocketPool();
+  pool.close();
+  const socket = pool.open(new URL(`http://${accepted.host}`), {
+    tls: { rejectUnauthorized: true },
+    connectTimeoutMs: 60_000,
+  });
+  await t.rejects(socket.opened);
+  t.ok(socket.isStale);
 });
