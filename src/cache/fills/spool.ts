@@ -58,7 +58,11 @@ export function unwritable(error: unknown): UnwritableSpool {
   return isDiskFull(error) ? 'disk-full' : 'unwritable';
 }
 
-/** A spool in a directory of its own; no other process may use the same one. */
+/**
+ * A spool in a directory. Several processes of one host may use the same one, as workers do: each
+ * file has its process in its name, and a sweep leaves those of living processes alone. The room
+ * counts what this process holds.
+ */
 export function createSpool(options: SpoolOptions): Spool {
   const room = new SpoolRoom(options);
   const outage = createOutage({
