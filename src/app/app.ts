@@ -108,7 +108,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     counted: (address, token) => fleet?.tell({ kind: 'failed-login', address, ...defined({ token }) }),
   });
   const storeCheck = new StoreCheck(config, events);
-  const { store, files } = await servedStore(config, buffers, { store: storeCheck.events, disk: events });
+  const { store, files, kernel } = await servedStore(config, buffers, { store: storeCheck.events, disk: events });
   const tokenKeys = createKeptKeys({
     records: store.records,
     own: workers?.welcome.tokenSecret,
@@ -132,8 +132,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
     scopeOf: (place, tag) => labelRightsKey(books, streams.all, [place, tag]),
     ...(streams.all.length === 0 ? {} : { isRoot: (place, digest) => isRootIn(streams.all, place, digest) }),
-    store,
-    buffers,
+    ...{ store, buffers, kernel },
     events: movesTold(events, fleet),
     ...defined({ isStoredOnce: fleet?.isStoredOnce, isStoredBy: fleet?.isStoredBy, clock }),
   });

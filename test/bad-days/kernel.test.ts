@@ -72,6 +72,21 @@ test('the kernel sends copies on a disk before a bucket', async (t) => {
   t.ok((await byKernel(rig)) > 0);
 });
 
+test('the kernel sends the written part of a download to those who come later', async (t) => {
+  const rig = await badDay(t);
+  if (!(await isOn(rig))) return;
+  const [large] = rig.double.addImage('openshift/ci', 'large', { layers: [largeBytes] }).layers;
+  const path = `blobs/${large?.digest}`;
+  rig.double.switches.stallsAfter = { bytes: 12 * 1024 * 1024, times: 1 };
+  const first = rig.get(path).then(digestOrCut);
+  const spooled = async () => sampleOf(await rig.metrics(), 'quayside_spool_bytes') ?? 0;
+  await until(async () => (await spooled()) > 11 * 1024 * 1024, 'the first bytes');
+  const second = rig.get(path).then(digestOrCut);
+  await until(async () => (await byKernel(rig)) > 5 * 1024 * 1024, 'what the kernel sends');
+  t.same(await Promise.all([first, second]), [large?.digest, large?.digest]);
+  t.equal(rig.double.seen(`GET /v2/openshift/ci/${path}`).length, 2, 'the second is the one that resumes');
+});
+
 test('a client of a stored blob that reads nothing is cut after the limit, and its slot is free again', async (t) => {
   const limits = { idleClientMs: '300ms', blobs: { maxRunning: 1, maxInQueue: 0 } };
   const rig = await warm(t, { settings: { limits } });

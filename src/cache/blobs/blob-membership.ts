@@ -88,3 +88,8 @@ export class BlobMembership {
 export function blobUnknown(digest: Digest): RegistryError {
   return new RegistryError('BLOB_UNKNOWN', 'the repository has no such blob', { detail: { digest } });
 }
+
+/** Whether that is the refusal. */
+export function isBlobUnknown(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'BLOB_UNKNOWN';
+}

@@ -6,7 +6,6 @@ import type { LRUCache } from 'lru-cache';
 import { type Askers, FollowsReplica, leadsBack, NotCached } from '../../fleet/elsewhere.ts';
 import { type ByteRange, type Bytes, type Content, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { RegistryError } from '../../oci/errors.ts';
 import { isWhole, whole } from '../../oci/range.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
@@ -15,10 +14,10 @@ import { failoverRead } from '../fills/failover-read.ts';
 import { type Fill, NoRoom } from '../fills/fill.ts';
 import type { FillStart, Fills } from '../fills/fills.ts';
 import { SpoolError } from '../fills/spool.ts';
-import type { BlobMembership } from './blob-membership.ts';
+import { type BlobMembership, isBlobUnknown } from './blob-membership.ts';
 import { begunBlob, inMemory, storedReads } from './local-blobs.ts';
 import type { BlobAsk, BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
-import { type PatienceOptions, withPatience } from './undeliverable.ts';
+import { brokenOff, type PatienceOptions, withPatience } from './undeliverable.ts';
 import type { VerifiedStore } from './verified-store.ts';
 
 interface PullThroughOptions extends PatienceOptions {
@@ -139,10 +138,12 @@ export class PullThrough implements PulledBlobs {
       descriptor,
       hit: 'store',
       read: (range = whole(descriptor), read = {}) =>
-        failoverRead(descriptor, range, [
-          (rest) => stored(rest, read.signal),
-          (rest) => this.#refilled(wanted, rest, read, blob),
-        ]),
+        failoverRead(
+          descriptor,
+          range,
+          [(rest) => stored(rest, read.signal), (rest) => this.#refilled(wanted, rest, read, blob)],
+          read.after,
+        ),
       ...(opened === undefined && { openFile: () => copies.openFile(descriptor) }),
     };
     return blob;
@@ -152,7 +153,7 @@ export class PullThrough implements PulledBlobs {
   async *#refilled(
     wanted: WantedBlob,
     range: ByteRange,
-    options: BlobReadOptions,
+    { after: _done, ...options }: BlobReadOptions,
     answered: SourcedBlob,
   ): Bytes {
     const blob = await this.#openCold(wanted);
@@ -236,14 +237,16 @@ export class PullThrough implements PulledBlobs {
     const blob: SourcedBlob = {
       descriptor,
       hit,
-      read: (range = whole(descriptor), { signal, follows = false } = {}) => {
+      openFile: async (range) => (isFar(range.start) ? undefined : fill.openFile(range).catch(none)),
+      read: (range = whole(descriptor), { signal, follows = false, after } = {}) => {
         const passed = (rest: ByteRange): Bytes => {
           blob.hit = 'upstream';
           return this.#passedBytes(repository, descriptor, rest, signal);
         };
-        const live = !follows && isFar(range.start) ? passed : (rest: ByteRange) => fill.read(rest, signal);
+        const followed = ({ start }: ByteRange): Bytes => fill.read(range, signal, start);
+        const live = !follows && isFar(range.start) ? passed : followed;
         const stored = (rest: ByteRange): Bytes => copies.read(descriptor, rest, signal);
-        return failoverRead(descriptor, range, [live, stored, passed]);
+        return failoverRead(descriptor, range, [live, stored, passed], after);
       },
     };
     return blob;
@@ -286,15 +289,9 @@ export class PullThrough implements PulledBlobs {
   }
 }
 
+const none = (): undefined => undefined;
+
 function hitOf(fill: Fill, isNew: boolean): Hit {
   if (fill.followed !== undefined) return 'member';
   return isNew ? 'fill' : 'joined';
-}
-
-function isBlobUnknown(error: unknown): boolean {
-  return error instanceof RegistryError && error.code === 'BLOB_UNKNOWN';
-}
-
-function brokenOff(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the download of the blob was interrupted');
 }

@@ -3,11 +3,14 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { StoredFile } from '../../store/stored-file.ts';
 import type { Hit } from '../events.ts';
+import type { BrokenRead } from '../fills/failover-read.ts';
 
 export interface BlobReadOptions {
   readonly signal?: AbortSignal;
   /** Wait for the running download even if the range starts far ahead: for range lists. */
   readonly follows?: boolean;
+  /** The first bytes were sent from the file of the blob, which broke then. */
+  readonly after?: BrokenRead;
 }
 
 /** Who asks for a blob. */
@@ -30,10 +33,11 @@ export interface OpenedBlob {
   /** All of it, where that is small and in memory. */
   readonly bytes?: Uint8Array;
   /**
-   * The stored blob as an open file that needs no verification, where it is one. Where the file
-   * breaks, `read` continues. Undefined if it cannot be opened. Never throws.
+   * The blob as an open file that needs no further verification, where it is one, for that range.
+   * Where the file breaks, `read` continues `after` it. Undefined if it cannot be opened. Never
+   * throws.
    */
-  openFile?(): Promise<StoredFile | undefined>;
+  openFile?(range: ByteRange): Promise<StoredFile | undefined>;
 }
 
 /** A blob of which no byte is asked for. */

@@ -121,3 +121,8 @@ export async function withPatience<Opened>(
     throw error;
   }
 }
+
+/** Of a download whose first bytes came. */
+export function brokenOff(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the download of the blob was interrupted');
+}

@@ -5,6 +5,13 @@ import { isMatch } from '../../oci/digest.ts';
 /** Bytes of exactly the range it is asked for; it may break anywhere. */
 export type ByteSource = (rest: ByteRange) => Bytes;
 
+/** How far a source went, and what it broke with. */
+export interface BrokenRead {
+  /** The byte after the last one that was delivered. */
+  readonly position: number;
+  readonly error: unknown;
+}
+
 /** A source broke that another one can replace at the byte reached. */
 export class BrokenSource extends Error {
   override readonly name: string = 'BrokenSource';
@@ -24,16 +31,19 @@ export class BrokenSource extends Error {
  * The bytes of a range from the first source; where that breaks or ends early, the next one goes on
  * at the byte reached. A reader sees one unbroken body. Where bytes of a whole blob came from a
  * source that broke before they were verified, the last chunk is withheld until the whole fits the
- * digest: two halves of different blobs never make one. Throws what the last source threw, at once
+ * digest: two halves of different blobs never make one. The first bytes may have come already, from
+ * a source that broke `after` them. Throws what the last source threw, at once
  * what is no BrokenSource, and `UPSTREAM_INVALID` when the whole does not fit.
  */
 export async function* failoverRead(
   descriptor: Descriptor,
   range: ByteRange,
   sources: readonly ByteSource[],
+  after: BrokenRead = { position: range.start, error: undefined },
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let start = range.start;
+  let start = after.position;
   let unverified: Hash | undefined;
+  if (start > range.start && after.error instanceof BrokenSource) unverified = after.error.delivered;
   let failure: unknown = new Error('a body ended before its last byte');
   for (const source of sources) {
     try {

@@ -2,16 +2,16 @@
 // a body of an upstream or a bucket. Out: verified bytes for readers, and the blob for the store.
 // Imports: base, oci, store/sending; types of cache, store, store/disk-tier, store/filesystem.
 
-import type { Hash } from 'node:crypto';
 import { createNotifier } from '../../base/flow/notifier.ts';
 import { isDiskFull } from '../../base/state/medium-fault.ts';
 import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { OpenBlob } from '../../oci/registry-reader.ts';
-import type { Growth } from '../../store/sending/file-bytes.ts';
 import type { CachedBlobs } from '../../store/store.ts';
+import type { StoredFile } from '../../store/stored-file.ts';
 import type { FillOutcome, NotKept } from '../events.ts';
+import { FillReads } from './fill-reads.ts';
 import { GaveWay, type Spool, SpoolError, type SpoolFile, unwritable } from './spool.ts';
 
 export interface FillOptions {
@@ -122,28 +122,25 @@ export class Fill {
   /**
    * Follows the download. The last byte of the blob is withheld until the whole is verified, so
    * that no reader completes a wrong body. Throws the failure of the download, SpoolError for a
-   * failure of our disk only, and the signal's reason.
+   * failure of our disk only, and the signal's reason. A reader that has the bytes before `from`
+   * begins there.
    */
-  async *read(range: ByteRange, signal?: AbortSignal): Bytes {
+  async *read(range: ByteRange, signal?: AbortSignal, from = range.start): Bytes {
     const { size } = await this.opened;
     const { file } = this.#state;
-    if (file === undefined || !file.hold()) throw new SpoolError('the spool file was removed');
-    const { notify } = this.#changed;
-    signal?.addEventListener('abort', notify);
-    let position = range.start;
-    try {
-      for await (const chunk of file.read(range, this.#growthOf(file, size), signal)) {
-        position += chunk.byteLength;
-        yield chunk;
-      }
-    } catch (error) {
-      const isWhole = range.start === 0 && range.end === size - 1;
-      if (!(error instanceof SpoolError) || this.#state.isRight || !isWhole) throw error;
-      throw new SpoolError(error.message, { cause: error, delivered: await this.#hashed(file, position) });
-    } finally {
-      signal?.removeEventListener('abort', notify);
-      await file.release();
-    }
+    if (file === undefined) throw new SpoolError('the spool file was removed');
+    yield* this.#readsOf(file, size).read(range, signal, from);
+  }
+
+  /**
+   * The same as a file, most of which the kernel sends: undefined where it does not, and for what
+   * is short, or not there yet.
+   */
+  async openFile(range: ByteRange): Promise<StoredFile | undefined> {
+    const { size } = await this.opened;
+    const kernel = await this.#options.spool.kernel;
+    const { file } = this.#state;
+    return file && kernel && this.#readsOf(file, size).openFile(range, kernel);
   }
 
   abort(): void {
@@ -273,24 +270,15 @@ export class Fill {
     this.#options.storeFailed(error);
   }
 
-  /** The readable length, and when to check again. A reader holds room that others need. */
-  #growthOf(file: SpoolFile, size: number): Growth {
-    const { signal } = this.#control;
-    return {
-      readable: () => {
-        if (signal.reason instanceof GaveWay) throw signal.reason;
-        return this.#state.isRight ? size : Math.min(file.length, size - 1);
-      },
-      more: () => (this.#state.name === 'failed' ? Promise.reject(this.#state.error) : this.#changed.wait()),
-    };
-  }
-
-  /** Of the first bytes of the file, which stay readable where the disk takes no more. */
-  async #hashed(file: SpoolFile, length: number): Promise<Hash> {
-    const hash = digester(this.#options.digest);
-    const there: Growth = { readable: () => length, more: () => Promise.resolve() };
-    for await (const chunk of file.read({ start: 0, end: length - 1 }, there)) hash.update(chunk);
-    return hash;
+  #readsOf(file: SpoolFile, size: number): FillReads {
+    return new FillReads({
+      descriptor: { digest: this.#options.digest, size },
+      file,
+      isRight: () => this.#state.isRight === true,
+      ended: this.#control.signal,
+      failure: () => (this.#state.name === 'failed' ? this.#state : undefined),
+      changed: this.#changed,
+    });
   }
 }
 

@@ -1,19 +1,26 @@
+import { open as openCallback } from 'node:fs';
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { isDiskFull } from '../../base/state/medium-fault.ts';
 import { createOutage, type Outage } from '../../base/state/outage.ts';
 import type { ByteRange, Bytes } from '../../oci/content.ts';
 import type { BufferPool } from '../../store/buffers.ts';
 import type { TempFiles } from '../../store/filesystem/temp-files.ts';
 import { fileBytes, type Growth } from '../../store/sending/file-bytes.ts';
+import type { KernelSend } from '../../store/sending/kernel-send.ts';
 import type { RoomRefusal } from '../events.ts';
 import { BrokenSource } from './failover-read.ts';
 import { type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
 import { createStaging } from './staging.ts';
 
+const openDescriptor = promisify(openCallback);
+
 interface SpoolOptions extends SpoolRoomOptions {
   readonly directory: string;
   readonly files: TempFiles;
   readonly buffers: BufferPool;
+  /** How the kernel sends what is written to readers behind it. Default: it does not. */
+  readonly kernel?: Promise<KernelSend | undefined> | undefined;
   /**
    * Whether files can be made in the directory, and written, each time that changes; with the cause
    * of a no.
@@ -32,6 +39,7 @@ interface SpoolFileEvents {
 
 /** Room on the local disk for downloads that are under way. */
 export interface Spool {
+  readonly kernel: Promise<KernelSend | undefined> | undefined;
   /** A file for a blob of `size` bytes, if that is known, or why there is none. */
   file(size: number | undefined, events: SpoolFileEvents): Promise<SpoolFile | RoomRefusal | UnwritableSpool>;
   /** Removes what a crash left behind; resolves to how many files. */
@@ -70,6 +78,7 @@ export function createSpool(options: SpoolOptions): Spool {
     ended: () => options.usabilityChanged?.(true),
   });
   return {
+    kernel: options.kernel,
     async file(size, events) {
       let file: SpoolFile | undefined;
       let gaveWay: RoomRefusal | undefined;
@@ -141,6 +150,11 @@ export class SpoolFile {
     return this.#latest.length;
   }
 
+  /** Bytes from the start that are on the disk. */
+  get written(): number {
+    return this.#written;
+  }
+
   giveWay(why: RoomRefusal): void {
     const error = new GaveWay(why);
     // What the disk did not take stays lacking: `flush` must not forget that.
@@ -175,6 +189,14 @@ export class SpoolFile {
   read(range: ByteRange, growth: Growth, signal?: AbortSignal): Bytes {
     const options = { pool: this.#options.buffers, growth, ...(signal === undefined ? {} : { signal }) };
     return fileBytes({ read: this.#readAt }, range, options);
+  }
+
+  /**
+   * A descriptor of its own, with its own position, for a holder who closes it before `release`;
+   * whatever name the file has by now. On Linux alone.
+   */
+  reopened(): Promise<number> {
+    return openDescriptor(`/proc/self/fd/${this.#options.handle.fd}`, 'r');
   }
 
   /** One more holder; false when the last one has let go already. */

@@ -8,6 +8,7 @@ import type { ReferrersPage } from '../../oci/registry-reader.ts';
 import type { BufferPool } from '../../store/buffers.ts';
 import { createTempFiles } from '../../store/filesystem/temp-files.ts';
 import { countedReads } from '../../store/open-reads.ts';
+import type { KernelSend } from '../../store/sending/kernel-send.ts';
 import type { Store } from '../../store/store.ts';
 import { createVerifiedStore, type Verifies } from '../blobs/verified-store.ts';
 import type { CacheEvents } from '../events.ts';
@@ -29,6 +30,8 @@ interface CacheContextOptions extends Pick<SharedContext, 'clock' | 'isRoot' | '
   /** Small content kept in memory, bytes of all and of one at most. */
   readonly memory: { readonly maxBytes: number; readonly maxEntryBytes: number };
   readonly buffers: BufferPool;
+  /** How the kernel sends files to clients. Default: it does not. */
+  readonly kernel?: Promise<KernelSend | undefined> | undefined;
   /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope. */
   readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
   /** Whether what that member downloads is stored by it for all. Default: as `isStoredOnce`. */
@@ -72,6 +75,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     maxBytes: options.spool.maxBytes,
     files: createTempFiles(options.spool.path),
     buffers: options.buffers,
+    kernel: options.verifies === 'always' ? undefined : options.kernel,
     changed: (bytes) => events.spoolChanged({ bytes }),
     usabilityChanged: (isUsable, error) => events.spoolUsabilityChanged?.({ isUsable, error }),
   });

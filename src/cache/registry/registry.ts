@@ -1,7 +1,7 @@
 // Room `cache/registry`: one upstream as clients see it, made of the rooms beside. In: an upstream
 // and the shared parts. Out: blobs, manifests, listings, and tags that lead to a digest. Imports:
 // base, cache/blobs, cache/eviction, cache/fills, cache/listings, cache/manifests, cache/records,
-// oci, store, store/filesystem; types of auth, cache, fleet, upstream.
+// oci, store, store/filesystem; types of auth, cache, fleet, store/sending, upstream.
 
 import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/time/wait.ts';

@@ -1,6 +1,6 @@
 // Room `proxy/http`: one answer on the raw response: head, body, failure, log line. In: an
-// exchange. Out: bytes on a socket. Imports: base, oci, proxy/clients; types of cache, proxy,
-// store.
+// exchange. Out: bytes on a socket. Imports: base, oci, proxy/clients; types of cache, cache/fills,
+// proxy, store.
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Hit } from '../../cache/events.ts';

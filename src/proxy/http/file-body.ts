@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { BrokenRead } from '../../cache/fills/failover-read.ts';
 import type { ByteRange } from '../../oci/content.ts';
 import type { ByteSink, SinkSocket, StoredFile } from '../../store/stored-file.ts';
 import { type BodyOptions, headWithinMs } from './body.ts';
@@ -12,15 +13,15 @@ interface FileBodyOptions extends BodyOptions {
 }
 
 /**
- * Sends the range at the client's pace, closes the file, and resolves to the byte after the last
- * one that the kernel took. Where that is the end of the range, the response has ended. Otherwise
- * the file cannot be read, and another source may continue. Throws when the client has left.
+ * Sends the range at the client's pace, and closes the file. Resolves to undefined once the
+ * response has ended; else to how far the file went and what it broke with, and another source may
+ * continue. Throws when the client has left.
  */
 export async function sendFile(
   res: ServerResponse,
   file: StoredFile,
   { range, signal, begin, sent }: FileBodyOptions,
-): Promise<number> {
+): Promise<BrokenRead | undefined> {
   let position = range.start;
   // As `send` does: a disk that hangs must not keep back the head.
   const late = begin && setTimeout(begin, headWithinMs, false);
@@ -36,14 +37,15 @@ export async function sendFile(
   });
   try {
     await file.sendTo(sink, range, signal);
-    res.end();
-  } catch {
+  } catch (error) {
     signal.throwIfAborted();
+    if (position <= range.end) return { position, error };
   } finally {
     clearTimeout(late);
     file.close();
   }
-  return position;
+  res.end();
+  return undefined;
 }
 
 /** A response as a sink: one callback for all of its chunks. Its length must have been stated. */

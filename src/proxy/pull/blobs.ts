@@ -90,10 +90,10 @@ function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promi
 async function sendRange(exchange: Exchange, blob: OpenedBlob, range: ByteRange, head: Head): Promise<void> {
   const signal = clientSignal(exchange.res);
   const told = beginning(exchange, head, blob);
-  const file = await blob.openFile?.();
-  const start = file && (await sendFile(exchange.res, file, { range, signal, ...told }));
-  if (start === undefined) return send(exchange.res, blob.read(range, { signal }), told);
-  if (start <= range.end) await send(exchange.res, blob.read({ ...range, start }, { signal }), told);
+  const file = await blob.openFile?.(range);
+  if (file === undefined) return send(exchange.res, blob.read(range, { signal }), told);
+  const after = await sendFile(exchange.res, file, { range, signal, ...told });
+  if (after !== undefined) await send(exchange.res, blob.read(range, { signal, after }), told);
 }
 
 /** Exactly the requested parts, in their order: containers/image counts and trusts them. */

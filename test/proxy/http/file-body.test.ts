@@ -37,7 +37,8 @@ test('a file that cannot be read at all leaves head and body to another source',
       isClosed = true;
     },
   };
-  t.equal(await sendFile(response(), broken, { range, signal: here, begin, sent }), 0);
+  const outcome = await sendFile(response(), broken, { range, signal: here, begin, sent });
+  t.match(outcome, { position: 0, error: { message: 'EIO' } });
   t.same(begun, []);
   t.ok(isClosed);
 });
