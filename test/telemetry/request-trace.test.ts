@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { type Test, test } from 'tap';
 import { load } from '../../src/config/load.ts';
 import { badDay } from '../bad-days/rig.ts';
@@ -67,6 +68,26 @@ test('a cold pull by tag is told in order under one id, and so is a warm one', a
   const warm = await linesOf(rig, await pulled(t, rig.get('manifests/tools')), 5);
   t.same(messages(warm), [...entered, 'fresh manifest found in memory', 'answered']);
   t.match(warm.slice(3), [{ digest, ageMs: Number }, { hit: 'memory' }]);
+});
+
+test('the page on debugging shows a cold and a warm pull with the lines of today', async (t) => {
+  const page = await readFile(new URL('../../docs/debugging.md', import.meta.url), 'utf8');
+  const shown = [...page.matchAll(/^```text\n([\s\S]*?)^```$/gm)].map(([, lines = '']) =>
+    [...lines.matchAll(/^\d\d:\d\d\.\d{3} {2}([\w ]+?) {2}\{/gm)].map(([, message]) => message),
+  );
+  const rig = await badDay(t);
+  const printed: (readonly string[])[] = [];
+  for (const [path, count] of [
+    ['manifests/tools', 10],
+    [`blobs/${rig.layer.digest}`, 10],
+    ['manifests/tools', 7],
+    [`blobs/${rig.layer.digest}`, 6],
+  ] as const)
+    printed.push(messages(await linesOf(rig, await pulled(t, rig.get(path)), count)));
+  t.same(
+    shown.map((lines) => new Set(lines.filter((message) => message !== 'request'))),
+    printed.map((lines) => new Set(lines)),
+  );
 });
 
 test('a blob is told from the first look to the store, and which request began its download', async (t) => {
