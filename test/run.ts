@@ -3,7 +3,8 @@
  * types, dead code), then runs the tests, prints each file with how many facts it proved, and
  * closes with one line of sums. Exit code 1 if anything failed. Arguments are test files; without
  * any, all of them run. `--long` gives tests of many things as many as a user may have; `--times`
- * lists the files by how long they had the processor.
+ * lists the files by how long they had the processor; `--bail` runs them one after the other and
+ * ends at the first fact that fails.
  */
 import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
@@ -18,9 +19,12 @@ interface Sum {
 
 const bin = new URL('../node_modules/.bin/', import.meta.url).pathname;
 const {
-  values: { long, times },
+  values: { long, times, bail = false },
   positionals: named,
-} = parseArgs({ allowPositionals: true, options: { long: { type: 'boolean' }, times: { type: 'boolean' } } });
+} = parseArgs({
+  allowPositionals: true,
+  options: { long: { type: 'boolean' }, times: { type: 'boolean' }, bail: { type: 'boolean' } },
+});
 /** What was found out of files that are the same since need not be found out again. */
 const cache = new URL('../node_modules/.cache', import.meta.url).pathname;
 /** What one process has compiled, the others and the programs that tests start need not. */
@@ -71,7 +75,7 @@ async function check(name: string, command: string, args: readonly string[]): Pr
 async function runTests(wanted: readonly string[]): Promise<void> {
   await runFiles(
     wanted,
-    { env, jobs: 3, isAlone: (file) => alone.has(file) },
+    { env, jobs: bail ? 1 : 3, isAlone: (file) => alone.has(file), bails: bail },
     ({ file, passed, failed, output, ...rest }) => {
       processorMs.set(file, rest.processorMs);
       sum.passed += passed;

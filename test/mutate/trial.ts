@@ -10,17 +10,15 @@ export interface Trial {
    * The first fact that fails with the fault, as `file: fact`; undefined when all of `tests` pass.
    */
   run(fault: Fault, tests: readonly string[]): Promise<string | undefined>;
-  /** Those of the tests that fail without any fault. */
-  failing(tests: readonly string[]): Promise<readonly string[]>;
+  /** Whether the test file passes without any fault. */
+  isSound(test: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** Test files that run beside each other. */
-const batch = 3;
-/**
- * The runner stops a file after 80 s; this is for a runner that hangs. Milliseconds for each file.
- */
-const fileMs = 100_000;
+/** A file that takes longer waits for what the fault prevents, milliseconds of its own time. */
+const fileMs = 30_000;
+/** For a runner that hangs, milliseconds for each file: others may have the processor. */
+const hangMs = 300_000;
 
 /** Copies `files` of the project at `root`, which itself stays as it is. */
 export async function createTrial(
@@ -34,8 +32,10 @@ export async function createTrial(
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
 
   async function failures(tests: readonly string[]): Promise<string[]> {
-    const options = { cwd: copy, mayFail: true, timeoutMs: tests.length * fileMs, signal };
-    const { code, stdout } = await finished(process.execPath, ['test/run.ts', ...tests], options);
+    const env = { QUAYSIDE_TEST_FILE_MS: String(fileMs) };
+    const options = { cwd: copy, env, mayFail: true, timeoutMs: tests.length * hangMs, signal };
+    const args = ['test/run.ts', '--bail', ...tests];
+    const { code, stdout } = await finished(process.execPath, args, options);
     if (code === 0) return [];
     const failed = failuresIn(stdout.split('\n'));
     return failed.length > 0 ? failed : [`${tests.join(' ')}: the tests cannot be run`];
@@ -47,19 +47,12 @@ export async function createTrial(
       const right = await readFile(path);
       await writeFile(path, await withFault(copy, fault));
       try {
-        for (let at = 0; at < tests.length; at += batch) {
-          const [first] = await failures(tests.slice(at, at + batch));
-          if (first !== undefined) return first;
-        }
-        return undefined;
+        return (await failures(tests))[0];
       } finally {
         await writeFile(path, right);
       }
     },
-    async failing(tests) {
-      const failed = await failures(tests);
-      return tests.filter((test) => failed.some((fact) => fact.startsWith(`${test}: `)));
-    },
+    isSound: async (test) => (await failures([test])).length === 0,
     close: () => rm(copy, { recursive: true, force: true }),
   };
 }

@@ -20,6 +20,8 @@ interface PoolOptions {
   readonly jobs: number;
   /** Whether a file gets a process that ran no other and will run no other. */
   readonly isAlone: (file: string) => boolean;
+  /** Whether all ends at the first fact that fails. */
+  readonly bails: boolean;
 }
 
 /** A process that can run one more file. */
@@ -45,17 +47,18 @@ const killMs = 160_000;
  */
 export async function runFiles(
   files: readonly string[],
-  { env, jobs, isAlone }: PoolOptions,
+  { env, jobs, isAlone, bails }: PoolOptions,
   told: (result: FileResult) => void,
 ): Promise<void> {
   const waiting = [...files];
   const work = async (): Promise<void> => {
     let shared: FileProcess | undefined;
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const mine = isAlone(file) ? fileProcess(env) : (shared ?? fileProcess(env, ...roomyHeap));
+      const mine = isAlone(file) ? fileProcess(env, bails) : (shared ?? fileProcess(env, bails, roomyHeap));
       const result = await mine.run(file);
       told(result);
       const isDone = isAlone(file) || result.failed > 0;
+      if (bails && result.failed > 0) waiting.length = 0;
       if (isDone) mine.close();
       if (!isAlone(file)) shared = isDone ? undefined : mine;
     }
@@ -64,7 +67,7 @@ export async function runFiles(
   await Promise.all(Array.from({ length: jobs }, work));
 }
 
-function fileProcess(env: NodeJS.ProcessEnv, ...flags: readonly string[]): FileProcess {
+function fileProcess(env: NodeJS.ProcessEnv, bails: boolean, flags: readonly string[] = []): FileProcess {
   const execArgv = ['--no-warnings', '--import', preload, ...flags];
   const child = fork(script, { env, execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const gone = once(child, 'close').then(
@@ -79,10 +82,13 @@ function fileProcess(env: NodeJS.ProcessEnv, ...flags: readonly string[]): FileP
     },
     async run(file) {
       const output: string[] = [];
-      const ended = Promise.withResolvers<number>();
+      const ended = Promise.withResolvers<number | string>();
       heard = (line) => {
         if (line.startsWith(`# end of ${file} after `)) ended.resolve(Number(/ (\d+) ms$/.exec(line)?.[1]));
         else output.push(line);
+        if (!bails || !child.connected || !line.startsWith('not ok ')) return;
+        child.disconnect();
+        void once(child, 'exit').then(() => ended.resolve('the process ended after the first failure'));
       };
       const timer = setTimeout(() => child.kill('SIGKILL'), killMs);
       const alive = (): unknown => timer.refresh();

@@ -1,9 +1,9 @@
 /**
  * The entry point of a process that runs test files, one after the other, each when the parent
  * names it, and prints TAP with a line `# end of FILE` after each. What the files import is loaded
- * once. A file has 120 s of this process's own time, however busy the machine is. It fails when it
- * leaves anything behind that the next one would find: what keeps a process alive, or another
- * environment, working directory or listener of the process.
+ * once. A file has QUAYSIDE_TEST_FILE_MS (default 120 s) of this process's own time, however busy
+ * the machine is. It fails when it leaves anything behind that the next one would find: what keeps a
+ * process alive, or another environment, working directory or listener of the process.
  */
 import { once } from 'node:events';
 import { Socket } from 'node:net';
@@ -12,8 +12,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { t } from 'tap';
 import { createOwnWatch } from '../support/own-watch.ts';
+import { killRunning } from '../support/run-command.ts';
 
-const fileMs = 120_000;
+const fileMs = Number(process.env['QUAYSIDE_TEST_FILE_MS'] ?? 120_000);
 const beatMs = 1_000;
 /** What is being closed when a file ends may take this long, as an idle connection does. */
 const leaveMs = 30_000;
@@ -26,6 +27,8 @@ process.on('message', (file) => void run(String(file)));
 // An end that is orderly even where a file left something running: what was compiled is kept for
 // the next start.
 process.on('disconnect', () => process.exit());
+// That may be in the middle of a test, with `--bail`.
+process.on('exit', killRunning);
 process.channel?.ref();
 
 async function run(file: string): Promise<void> {

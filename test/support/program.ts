@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { listening } from './listening.ts';
-import { type Finished, finished, killGroup, type RunOptions } from './run-command.ts';
+import { type Finished, finished, follow, killGroup, type RunOptions } from './run-command.ts';
 
 interface StartOptions {
   /**
@@ -172,6 +172,7 @@ async function started(
     detached: true,
   });
   closeSync(file);
+  follow(child);
   const gone = exitOf(child);
   await once(child, 'spawn');
   const { pid } = child;

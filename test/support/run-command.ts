@@ -1,5 +1,5 @@
 /** A program run to its end, with bounds: how long, how much output, and who may stop it. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
@@ -55,6 +55,7 @@ function spawned(
       env: { ...process.env, ...options.env },
       detached: true,
     });
+    follow(child);
     const kill = () => {
       if (child.pid !== undefined) killGroup(child.pid);
     };
@@ -80,6 +81,22 @@ function spawned(
       });
     });
   });
+}
+
+/** Process groups that were started detached and have not ended. */
+const running = new Set<number>();
+
+/** Notes the group of a program, for `killRunning`. */
+export function follow(program: ChildProcess): void {
+  const { pid } = program;
+  if (pid === undefined) return;
+  running.add(pid);
+  program.once('exit', () => running.delete(pid));
+}
+
+/** Ends what this process started, before it ends itself in the middle of a test. */
+export function killRunning(): void {
+  for (const pid of running) killGroup(pid);
 }
 
 /** Ends a process group that was started detached; nothing happens when it is gone already. */
