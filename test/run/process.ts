@@ -2,8 +2,8 @@
  * The entry point of a process that runs test files, one after the other, each when the parent
  * names it, and prints TAP with a line `# end of FILE` after each. What the files import is loaded
  * once. A file has QUAYSIDE_TEST_FILE_MS (default 120 s) of this process's own time, however busy
- * the machine is. It fails when it leaves anything behind that the next one would find: what keeps a
- * process alive, or another environment, working directory or listener of the process.
+ * the machine is. It fails when it leaves anything behind that the next one would find: what keeps
+ * a process alive, or another environment, working directory or listener of the process.
  */
 import { once } from 'node:events';
 import { Socket } from 'node:net';
