@@ -60,7 +60,7 @@ function stage(t: Test, operators?: Operators) {
     forget: () => void done.push('forgotten'),
     mirror,
     listen: '0.0.0.0:8401',
-    trustedProxies: [],
+    trustedProxies: () => [],
     operated: (event) => said.push(event),
     ...(operators && { operators }),
   });

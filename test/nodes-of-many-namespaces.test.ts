@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { configuredClusters } from '../src/app/access.ts';
+import { configuredClusters } from '../src/app/generations/access.ts';
 import { createAttempts } from '../src/auth/attempts.ts';
 import { createClusters } from '../src/auth/clusters/clusters.ts';
 import type { ReviewSharing } from '../src/auth/clusters/shared-reviews.ts';

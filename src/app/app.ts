@@ -9,49 +9,35 @@ import { createKeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import { closeInTurn, closeTogether } from '../base/flow/close-all.ts';
 import { defined } from '../base/text/defined.ts';
 import { type CacheContext, createCacheContext } from '../cache/registry/context.ts';
-import type { CachedRegistry } from '../cache/registry/registry.ts';
 import type { FoundCondition } from '../conditions/condition.ts';
 import type { Config, Environment } from '../config/load.ts';
-import { askedOnce } from '../fleet/asked-once.ts';
-import { createReadings } from '../image-streams/flat-tags.ts';
 import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
 import { parityLogged } from '../predecessors/outputs/parity-events.ts';
-import { createHosts } from '../proxy/access/hosts.ts';
 import { OwnCuts } from '../proxy/http/own-cuts.ts';
 import { RecentFailures } from '../proxy/http/recent-failures.ts';
-import { readiness } from '../proxy/operators/readiness.ts';
 import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createRequestTrace } from '../telemetry/request-trace.ts';
 import type { WorkerPlace } from '../workers/place.ts';
-import {
-  configuredAccess,
-  configuredClusters,
-  configuredOperators,
-  configuredRules,
-  usersOfClusters,
-} from './access.ts';
 import { readKeyPair } from './certificate.ts';
 import { bucketFault, configuredBucket } from './conditions/bucket.ts';
 import { configuredConditions } from './conditions/conditions.ts';
 import { createSigns } from './conditions/signs.ts';
 import { describedMetrics } from './described-metrics.ts';
 import { createDuties } from './duties.ts';
-import { configuredExplain } from './explain/service.ts';
 import { UpstreamStates } from './explain/states.ts';
-import { followedMirrorRules, mirrored } from './mirror/loaded.ts';
-import { cachedRegistries, configuredTagIndex, configuredUpstreams, createAbsences } from './registries.ts';
-import { blobModesOf } from './reload.ts';
+import { createGeneration, type SharedParts } from './generations/generation.ts';
+import { Generations } from './generations/generations.ts';
+import { operatorParts } from './generations/operator-parts.ts';
+import { subjectsKeptMs, swept } from './generations/upkeep.ts';
+import { changesRights } from './reload.ts';
 import { fleetNews, movesTold } from './replicas/fleet-news.ts';
 import { configuredMembers } from './replicas/members.ts';
-import { configuredSharing } from './replicas/review-sharing.ts';
 import { amongWorkers } from './replicas/workers.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { servedStore } from './store.ts';
 import { StoreCheck, storePlace } from './store-check.ts';
-import { configuredStreams } from './streams.ts';
-import { createUpkeep, subjectsKeptMs, swept } from './upkeep.ts';
 
 interface ServiceOptions extends Pick<CacheContext, 'clock'> {
   /** This process among several on one machine. Default: it is alone. */
@@ -73,10 +59,13 @@ export interface Service {
   readonly mirrorAddress?: string | undefined;
   /** What is wrong with the bucket of the store, if that was known at the start. */
   readonly storeFault?: string | undefined;
-  /** Takes over what `isReloadable` names; all else of the configuration stays as it was. */
-  reload(config: Config): void;
-  /** These changed settings of the file take effect only after a restart. */
-  pending(settings: readonly string[]): void;
+  /**
+   * Takes over a configuration that differs in what `isReloadable` names, as a whole. Rejects, and
+   * changes nothing, when a part of it cannot be made.
+   */
+  reload(config: Config): Promise<void>;
+  /** These changed settings of the file take effect only after a restart; or why it was refused. */
+  pending(settings: readonly string[], refused?: string): void;
   /** Drops what is remembered of people and their rights: the next of each is asked again. */
   forget(): void;
   /** What of store and spool cannot be used now, each with its cause and what to do. */
@@ -114,124 +103,75 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     own: workers?.welcome.tokenSecret,
     failed: (error) => events.storeFailed({ operation: 'read', error }),
   });
-  const sharing = configuredSharing(config, { records: store.records, tokenKeys, events });
-  const clusters = await configuredClusters(config.clusters, events, {
-    attempts: guesses,
-    sharing: sharing.of,
-  });
-  const streams = await configuredStreams(config, { records: store.records, events });
-  const mirrorRules = config.mirror && (await followedMirrorRules(config.mirror, log));
-  const rules = configuredRules(config, mirrorRules?.readings ?? createReadings());
-  const books = [...rules.values()];
-  mirrorRules?.subscribe(() => {
-    for (const book of books) book.reread();
-  });
   const fleet = await configuredMembers(config, { log, events, workers, ...defined({ clock }) });
+  // Undefined until the first is made, which asks for nothing yet.
+  let inForce: Generations | undefined;
+  const streamsInForce = () => inForce?.current.streams ?? [];
   const cache = createCacheContext({
     ...config,
     ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
-    scopeOf: (place, tag) => labelRightsKey(books, streams.all, [place, tag]),
-    ...(streams.all.length === 0 ? {} : { isRoot: (place, digest) => isRootIn(streams.all, place, digest) }),
+    scopeOf: (place, tag) =>
+      labelRightsKey([...(inForce?.current.books.values() ?? [])], streamsInForce(), [place, tag]),
+    isRoot: (place, digest) => isRootIn(streamsInForce(), place, digest),
     ...{ store, buffers, kernel },
     events: movesTold(events, fleet),
     ...defined({ isStoredOnce: fleet?.isStoredOnce, isStoredBy: fleet?.isStoredBy, clock }),
   });
-  // Filled below: the mirror and the rights ask for a registry by name once they work.
-  const registries = new Map<string, CachedRegistry>();
-  const registry = (name: string): CachedRegistry | undefined => registries.get(name);
-  const parts = { config, cache, registry, events, meters, log, env };
-  const { mirror: settings } = config;
-  const mirror = settings && mirrorRules && (await mirrored({ settings, rules: mirrorRules, ...parts }));
-  const unfilled = configuredUpstreams(config, env, events, fleet?.share);
-  const filled = unfilled.map((one) => mirror?.filled(one) ?? one);
-  const asked = fleet === undefined ? [] : filled.map(askedOnce);
-  const upstreams = fleet === undefined ? filled : asked.map((one) => fleet.joined(one));
-  const absences = createAbsences(config);
-  for (const made of cachedRegistries(config, cache, upstreams, { absences }))
-    registries.set(made.name, made);
   const passwords = createBcrypt({ hasFailed: (address) => guesses.hasFailed(address, 'password') });
   const subjects = createKeptSubjects({ records: cache.medium.records });
-  const access = configuredAccess(config, {
-    rules,
-    reach: configuredTagIndex(config, cache, registry, workers !== undefined),
-    subjects,
-    passwords,
-    clusters,
-    streams,
-    events,
-    tokenKeys,
-  });
-  const forgetting = fleetNews({ fleet, cache, access, attempts: guesses, events });
-  const canServe = readiness(
-    [() => cache.medium.isUsable(), ...upstreams.map((upstream) => () => upstream.isReachable())],
-    {
-      names: ['store', ...upstreams.map(({ name }) => name)],
-      changed: (event) => events.readinessChanged?.(event),
-    },
-  );
-  let isLeaving = false;
   const failures = new RecentFailures();
+  const shared: SharedParts = {
+    ...{ env, log, events, meters, cache, fleet, attempts: guesses, tokenKeys, passwords, subjects },
+    ...{ states, failures, isAmongWorkers: workers !== undefined },
+    registry: (name) => inForce?.current.requests.registries.get(name),
+    registries: () => inForce?.current.requests.registries.values() ?? [],
+  };
+  const first = await createGeneration(config, shared);
+  const generations = new Generations(first, shared);
+  inForce = generations;
+  const forgetting = fleetNews({
+    fleet,
+    cache,
+    access: { forget: () => generations.current.forget() },
+    attempts: guesses,
+    events,
+  });
+  let isLeaving = false;
   const all = amongWorkers(workers, {
     ...{ meters, failures, log },
-    isReady: async () => !isLeaving && streams.isReady() && (await canServe()),
+    isReady: async () =>
+      !isLeaving && generations.current.indexes.isReady() && (await generations.current.canServe()),
   });
-  let modes = blobModesOf(config);
+  const notes = () => generations.current.indexes.states();
   const cuts = new OwnCuts();
-  const app = await pullServer(config, {
-    log,
-    trace,
-    events,
-    attempts: guesses,
-    hostNames: createHosts(access.hosts),
-    registries,
-    store: cache.store,
-    isReady: all.isReady,
-    notes: streams.states,
-    blobModes: () => modes,
-    failures: all.failures,
-    cuts,
+  const pull = await pullServer(config, {
+    ...{ log, trace, events, attempts: guesses, store: cache.store, notes, cuts },
+    ...{ isReady: all.isReady, failures: all.failures },
+    enter: () => generations.enter(),
   });
-  const operators = configuredOperators(config.admin, clusters);
+  const { app } = pull;
   const conditions = await configuredConditions(config, {
-    ...{ store: cache.medium, place: storePlace(config.store), bucket, upstreams, canServe, readKeyPair },
+    ...{ store: cache.medium, place: storePlace(config.store), bucket, readKeyPair },
+    canServe: () => generations.current.canServe(),
+    watched: first,
     diskFiles: files,
-    ...{ streams: streams.all, signs, meters, log, env },
-    ...defined({ mirror, clock }),
+    ...{ signs, meters, log, env },
+    ...defined({ clock }),
   });
-  const explain = configuredExplain(config, {
-    ...{
-      store: cache.medium,
-      tags: cache.tags,
-      upstreams: unfilled,
-      hosts: access.hosts,
-      clusters,
-      states,
-      failures,
-      users: usersOfClusters(config, clusters),
-    },
-    ...defined({ mirror: mirror && mirrorRules && { rules: mirrorRules, task: mirror.task } }),
-  });
+  const operated = operatorParts(first, () => generations.current);
   const admin = adminServer({
-    meters: all.meters,
-    isReady: all.isReady,
-    notes: streams.states,
-    status: conditions.status,
-    explain,
+    ...operated,
+    ...{ meters: all.meters, isReady: all.isReady, notes, status: conditions.status },
     forget: () => forgetting.order(),
     listen: config.admin.listen,
-    trustedProxies: config.trustedProxies,
     operated: (event) => log.info({ component: 'admin', ...event }, 'operator request'),
-    ...defined({ operators, mirror }),
   });
-  const upkeep = createUpkeep(config, { cache, registries, events });
   const duties = createDuties(config, {
     admin,
-    mirrorPage: mirror && settings?.listen ? mirrorServer(mirror) : undefined,
+    mirrorPage: operated.mirror && config.mirror?.listen ? mirrorServer(operated.mirror) : undefined,
     work: [
-      upkeep.start,
-      () => mirror?.start(),
+      () => generations.startWork(),
       conditions.start,
-      sharing.start,
       () => void swept([() => subjects.sweep(subjectsKeptMs(config))], log),
     ],
   });
@@ -242,34 +182,41 @@ export async function createService(config: Config, options: ServiceOptions): Pr
       app.server.closeAllConnections();
       fleet?.abort();
       void cache.fills.abort();
-      for (const upstream of upstreams) void upstream.close();
+      generations.giveUp();
     };
     const late = setTimeout(giveUp, Math.max(0, config.shutdownGraceMs - lastWordsMs));
     await closeInTurn([
-      () => closeTogether([() => app.close(), () => mirror?.close()]),
+      () => closeTogether([() => app.close(), () => generations.stop()]),
       () => cache.fills.settled(),
       () => fleet?.close(),
-      () => closeTogether([...registries.values()].map((registry) => () => registry.settled())),
+      () => generations.settled(),
       () => clearTimeout(late),
-      () => upkeep.close(),
-      () => streams.close(),
       () => forgetting.close(),
       () => conditions.close(),
-      () => closeTogether([() => access.close(), () => sharing.close()]),
+      () => generations.close(),
       () => cache.close(),
-      () => closeTogether(upstreams.map((upstream) => () => upstream.close())),
+      () => generations.closeUpstreams(),
       () => passwords.close(),
-      () => closeTogether([() => duties.close(), () => explain.close()]),
+      () => duties.close(),
     ]);
   }
 
+  async function reload(changed: Config): Promise<void> {
+    const before = generations.current.config;
+    const next = await generations.replace(changed);
+    pull.reload(changed);
+    conditions.watch(next);
+    log.level = changed.log.level;
+    if (!changesRights(before, changed)) return;
+    cache.membership.rightsChanged();
+    next.forget();
+  }
+
   try {
-    const memberAddress = await fleet?.listen(asked, (ones, askers) =>
-      cachedRegistries(config, cache, ones, { absences, askers }),
-    );
+    const memberAddress = await fleet?.listen();
     const address = await listening(app, config.listen);
     const addresses = await all.begin(duties);
-    streams.start();
+    generations.start();
     forgetting.start();
     void swept([cache.sweep], log);
     return {
@@ -278,12 +225,8 @@ export async function createService(config: Config, options: ServiceOptions): Pr
       ...addresses,
       storeFault,
       pending: conditions.pending,
-      reload: (changed) => {
-        streams.reload(changed);
-        modes = blobModesOf(changed);
-        log.level = changed.log.level;
-      },
-      forget: access.forget,
+      reload,
+      forget: () => generations.current.forget(),
       storeFaults: () => storeCheck.faults(cache.medium),
       look: conditions.look,
       leave: () => {

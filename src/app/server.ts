@@ -9,15 +9,12 @@ import {
 import { type Attempts, createAttempts } from '../auth/attempts.ts';
 import type { Operators } from '../auth/clusters/operators.ts';
 import type { MaybePromise } from '../base/flow/maybe-promise.ts';
-import type { CachedRegistry } from '../cache/registry/registry.ts';
+import type { Entered } from '../base/state/succession.ts';
 import type { Config } from '../config/load.ts';
 import { mirrorHealth } from '../predecessors/outputs/mirror-health.ts';
 import { parityWriter } from '../predecessors/outputs/parity-events.ts';
 import { parityLog } from '../predecessors/outputs/parity-log.ts';
-import { createAdmission } from '../proxy/access/admission.ts';
-import type { Hosts } from '../proxy/access/hosts.ts';
 import { notFoundRoute } from '../proxy/access/not-found-route.ts';
-import { createRouter } from '../proxy/access/route.ts';
 import { tokenRoute } from '../proxy/access/token-route.ts';
 import { createClientAddress } from '../proxy/clients/client-address.ts';
 import { cutIdleClients } from '../proxy/clients/idle-clients.ts';
@@ -38,12 +35,12 @@ import { holdOrders, type MirrorHoldsOptions, mirrorHolds } from '../proxy/opera
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
 import { type StatusOptions, statusRoute } from '../proxy/operators/statusz.ts';
 import {
-  type BlobModes,
   createBlobAnswers,
   createRedirect,
   type RedirectPolicy,
   type RedirectTo,
 } from '../proxy/pull/blob-modes.ts';
+import type { Generation } from '../proxy/pull/generation.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
@@ -58,13 +55,11 @@ interface PullServerParts {
   readonly events: Metrics['events'];
   /** Ends with the server. */
   readonly attempts: Attempts;
-  readonly hostNames: Hosts;
-  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  readonly enter: () => Entered<Generation>;
   readonly store: CachedBlobs;
   readonly isReady: () => Promise<boolean>;
   /** Lines below the answer of `/readyz`. Default: none. */
   readonly notes?: () => readonly string[];
-  readonly blobModes: () => BlobModes;
   /** Where failed requests are remembered. Default: nowhere. */
   readonly failures?: Pick<RecentFailures, 'add'>;
   /** The connections that we end within an answer. Default: of this server alone. */
@@ -76,9 +71,19 @@ const maxHeaderBytes = 64 * 1024;
 /** Balancers keep idle connections for 60 s and must be the first to close them. */
 const serverLimits = { maxHeaderBytes, keepAliveMs: 72_000, requestMs: 60_000 };
 
+/** The settings of which a server is made that listens on. */
+type ServerSettings = Pick<Config, 'limits' | 'trustedProxies'>;
+
+/** The server that clients pull from. */
+interface PullServer {
+  readonly app: FastifyInstance;
+  /** Takes over limits and trusted proxies, for requests to come. */
+  reload(settings: ServerSettings): void;
+}
+
 /** The server that clients pull from, not yet listening. */
-export async function pullServer(config: Config, parts: PullServerParts): Promise<FastifyInstance> {
-  const { events, hostNames, trace, failures, cuts = new OwnCuts() } = parts;
+export async function pullServer(config: Config, parts: PullServerParts): Promise<PullServer> {
+  const { events, enter, trace, failures, cuts = new OwnCuts() } = parts;
   const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
   const ids = createRequestIds();
   const app = createServer(
@@ -95,7 +100,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     config.tls && (await readKeyPair(config.tls)),
   );
   if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });
-  cutIdleClients(app.server, {
+  const idleClients = cutIdleClients(app.server, {
     idleClientMs: config.limits.idleClientMs,
     cut: (socket) => {
       cuts.one(socket, 'idle-client');
@@ -104,9 +109,10 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   });
   if (trace !== undefined)
     app.addHook('onRequest', ({ id }, _reply, done) => (trace.isOn ? trace.enter(id, done) : done()));
+  let clientAddress = createClientAddress(config.trustedProxies);
   requestLog(app, {
     log: plainLines(parts.log, 'proxy'),
-    clientAddress: createClientAddress(config.trustedProxies),
+    clientAddress: (request) => clientAddress(request),
     cuts,
     ...(failures && { failures: { fresh: ids.fresh, add: (request) => failures.add(request) } }),
     events: { answered: closingWhenIdle(app, events.answered) },
@@ -114,33 +120,31 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   requestTargets(app);
   if (config.log.qciAppci) parityLog(app, { write: parityWriter(parts.log) });
   health(app, parts);
-  const doors = {
-    hosts: hostNames,
-    route: createRouter(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
-    isTls: config.tls !== undefined,
-    attempts: endingWith(app, parts.attempts),
-    events,
-    ...(config.publicUrl === undefined ? {} : { publicUrl: new URL(config.publicUrl) }),
+  const limits = {
+    read: createLimit({ limit: 'read', ...config.limits.read, events }),
+    blobs: createLimit({ limit: 'blobs', ...config.limits.blobs, events }),
+    write: createLimit({ limit: 'write', ...config.limits.write, events }),
+    logins: createLimit({ limit: 'logins', ...config.limits.logins, events }),
   };
-  tokenRoute(app, { ...doors, limit: createLimit({ limit: 'logins', ...config.limits.logins, events }) });
+  const doors = { enter, attempts: endingWith(app, parts.attempts), events };
+  tokenRoute(app, { ...doors, limit: limits.logins });
   notFoundRoute(app, doors);
   pullApi(app, {
-    admission: createAdmission(doors),
-    attempts: doors.attempts,
-    limits: {
-      read: createLimit({ limit: 'read', ...config.limits.read, events }),
-      blobs: createLimit({ limit: 'blobs', ...config.limits.blobs, events }),
-      write: createLimit({ limit: 'write', ...config.limits.write, events }),
-    },
-    registries: parts.registries,
+    ...doors,
+    limits,
     blobs: createBlobAnswers({
-      modes: parts.blobModes,
       redirect: redirectsBy('s3' in config.store ? config.store.s3.redirect : 'never', parts),
       redirectAlways: redirectsBy('always', parts),
     }),
-    events,
   });
-  return app;
+  return {
+    app,
+    reload({ limits: changed, trustedProxies }) {
+      for (const name of ['read', 'blobs', 'write', 'logins'] as const) limits[name].resize(changed[name]);
+      idleClients.change(changed.idleClientMs);
+      clientAddress = createClientAddress(trustedProxies);
+    },
+  };
 }
 
 /** What our servers share: the order of answers, limits, and the form of failures. */
@@ -208,8 +212,8 @@ interface AdminServerParts {
   readonly mirror?: MirrorApiOptions & MirrorHoldsOptions;
   /** Where it is going to listen: `host:port`, or nowhere. */
   readonly listen: string | false;
-  /** Networks (CIDR) of proxies, whose requests come from elsewhere. */
-  readonly trustedProxies: readonly string[];
+  /** Networks (CIDR) of proxies, whose requests come from elsewhere, at each request. */
+  readonly trustedProxies: () => readonly string[];
   /** Explains pulls. Default: it does not. */
   readonly explain?: ExplainApi;
   /** Who may come in from elsewhere. Default: none. */

@@ -17,6 +17,7 @@ import { inertiaOf, type Moment, partCondition, type Settling, settledBy } from 
 import { availableOf, degradedOf, progressingOf, type SummaryType, summaryTypes } from './summary.ts';
 
 interface BoardOptions {
+  /** Those to begin with: see `replace`. */
   readonly sources: readonly ConditionSource[];
   readonly publishers: readonly ConditionPublisher[];
   /** What counted before a restart. Default: nothing is remembered. */
@@ -43,7 +44,11 @@ export class ConditionBoard {
   readonly #clock: Clock;
   readonly #wall: () => number;
   readonly #ending = new AbortController();
-  readonly #parts = new Map<string, { readonly kind: ConditionKind; state: Settling }>();
+  /** Each with what ends its looks. */
+  #sources: ReadonlyMap<ConditionSource, AbortController>;
+  readonly #running = new Set<Promise<unknown>>();
+  #isStarted = false;
+  #parts: ReadonlyMap<string, { readonly kind: ConditionKind; state: Settling }> = new Map();
   readonly #found = new Map<string, ConditionFinding>();
   #summary = new Map<SummaryType, Settling>();
   /** The status of each condition when it was last published. */
@@ -51,26 +56,46 @@ export class ConditionBoard {
   #isPublishing = false;
   /** When other words may be published again, by the clock. */
   #wordsAt = Number.NEGATIVE_INFINITY;
-  #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: BoardOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#wall = options.wall ?? Date.now;
-    for (const { kinds } of options.sources)
-      for (const kind of kinds) this.#parts.set(keyOf(kind), { kind, state: this.#starting(kind) });
+    this.#sources = new Map(options.sources.map((source) => [source, new AbortController()]));
+    this.#parts = this.#partsOf(options.sources);
     this.#summary = new Map(summaryTypes.map((type) => [type, this.#starting({ type })]));
   }
 
   /** Takes up what counted before, then looks until `close`. */
   start(): void {
-    this.#running = this.#run(this.#ending.signal);
+    this.#isStarted = true;
+    this.#runs(this.#run(this.#ending.signal));
+  }
+
+  /**
+   * These sources from now on. One that stays goes on; a condition that another source tells of now
+   * keeps what counts of it; one that no source tells of is gone.
+   */
+  replace(sources: readonly ConditionSource[]): void {
+    const before = this.#sources;
+    this.#sources = new Map(sources.map((source) => [source, before.get(source) ?? new AbortController()]));
+    for (const [source, ending] of before)
+      if (!this.#sources.has(source)) ending.abort(new Error('the source is replaced'));
+    const gone = new Set(this.#parts.keys());
+    this.#parts = this.#partsOf(sources);
+    for (const key of gone.difference(new Set(this.#parts.keys()))) {
+      this.#found.delete(key);
+      this.#published.delete(key);
+    }
+    if (!this.#isStarted) return;
+    for (const source of sources)
+      if (!before.has(source)) this.#runs(this.#follow(source, this.#ending.signal).all);
   }
 
   /** Looks at all sources at once; resolves to what was found of each, whether it counts or not. */
   async look(): Promise<readonly FoundCondition[]> {
     const { signal } = this.#ending;
-    await Promise.all(this.#options.sources.map((source) => this.#look(source, signal)));
+    await Promise.all([...this.#sources.keys()].map((source) => this.#look(source, signal)));
     return [...this.#parts].flatMap(([key, { kind }]) => {
       const found = this.#found.get(key);
       return found === undefined ? [] : [{ type: kind.type, ...defined({ name: kind.name }), ...found }];
@@ -86,7 +111,7 @@ export class ConditionBoard {
 
   async close(): Promise<void> {
     this.#ending.abort(new Error('the service is shutting down'));
-    await this.#running;
+    await Promise.all(this.#running);
     await closeTogether(this.#options.publishers.map((each) => () => each.close()));
     const remembered = this.#options.memory?.close() ?? Promise.resolve();
     await withTimeout(remembered, recallMs, () => undefined);
@@ -94,12 +119,28 @@ export class ConditionBoard {
 
   async #run(signal: AbortSignal): Promise<void> {
     await this.#recall();
-    const looks = this.#options.sources.map((source) => this.#follow(source, signal));
+    const looks = [...this.#sources.keys()].map((source) => this.#follow(source, signal));
     await Promise.all([
       this.#publishAfter(Promise.all(looks.map(({ first }) => first)), signal),
       this.#tick(signal),
       ...looks.map(({ all }) => all),
     ]);
+  }
+
+  #runs(work: Promise<unknown>): void {
+    const running = work.finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  #partsOf(sources: readonly ConditionSource[]) {
+    return new Map(
+      sources
+        .flatMap(({ kinds }) => kinds)
+        .map((kind) => {
+          const state = this.#parts.get(keyOf(kind))?.state ?? this.#starting(kind);
+          return [keyOf(kind), { kind, state }];
+        }),
+    );
   }
 
   async #recall(): Promise<void> {
@@ -119,8 +160,10 @@ export class ConditionBoard {
     this.#published.set(key, condition);
   }
 
-  #follow(source: ConditionSource, signal: AbortSignal) {
+  #follow(source: ConditionSource, ending: AbortSignal) {
     const { promise: first, resolve } = Promise.withResolvers<void>();
+    const replaced = this.#sources.get(source)?.signal;
+    const signal = replaced === undefined ? ending : AbortSignal.any([ending, replaced]);
     const follow = async (): Promise<void> => {
       const { firstMs = 0 } = source;
       // One that is looked at later holds nothing up.

@@ -72,7 +72,7 @@ test('every part is closed, and the failure of one is thrown after that', async 
   const answer = await fetch(`http://${service.address}/v2/openshift/ci/manifests/tools`);
   t.equal(answer.headers.get('quayside-cache'), 'hit; store', 'all but its use is on record');
   await answer.arrayBuffer();
-  await rm(before.directory, { recursive: true, force: true });
+  await rm(before.directory, { recursive: true, force: true, maxRetries: 5 });
   await writeFile(before.directory, 'no directory');
   isFull = true;
   await t.rejects(service.close(), { message: 'the log cannot be written' });

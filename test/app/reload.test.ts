@@ -1,7 +1,17 @@
 import { test } from 'tap';
-import { differences, isReloadable, type Reload, reloading } from '../../src/app/reload.ts';
+import {
+  differences,
+  inForce,
+  isReloadable,
+  type Reload,
+  reloadable,
+  reloading,
+} from '../../src/app/reload.ts';
 import { Expression } from '../../src/base/text/expression.ts';
+import { field, fieldsOf } from '../../src/base/text/json.ts';
 import { type Config, load } from '../../src/config/load.ts';
+import { publishedSchema } from '../../src/config/schema/published.ts';
+import { until } from '../support/bodies.ts';
 
 const start = 'hosts: { a.example: {}, b.example: {} }';
 
@@ -9,13 +19,19 @@ interface Stage {
   /** Reads this text as the configuration. */
   reread(text: string): Promise<void>;
   readonly applied: Config[];
+  /** What was told of settings that wait, and of refusals. */
+  readonly waiting: (readonly unknown[])[];
+  /** Configurations are refused with this error, or not any more. */
+  refuse(error: Error | undefined): void;
   /** Level, message, and settings or number of faults. */
   readonly log: (readonly [string, string, unknown])[];
 }
 
 function stage(): Stage {
   let text = start;
+  let refusal: Error | undefined;
   const applied: Config[] = [];
+  const waiting: (readonly unknown[])[] = [];
   const log: (readonly [string, string, unknown])[] = [];
   const line = (level: string) => (fields: object, message?: string) => {
     log.push([level, message ?? '', Reflect.get(fields, 'settings') ?? Reflect.get(fields, 'faults')]);
@@ -23,12 +39,21 @@ function stage(): Stage {
   const reload: Reload = reloading({
     started: load(start, {}),
     read: async () => load(text, {}, { fileName: 'q.yaml' }),
-    apply: (config) => applied.push(config),
+    async apply(config) {
+      if (refusal !== undefined) throw refusal;
+      applied.push(config);
+    },
+    pending: (settings, refused) => void (refused !== undefined && waiting.push([settings, refused])),
+    againMs: 20,
     log: { info: line('info'), warn: line('warn') },
   });
   return {
     applied,
     log,
+    waiting,
+    refuse: (error) => {
+      refusal = error;
+    },
     reread(changed) {
       text = changed;
       return reload();
@@ -49,15 +74,52 @@ test('how the blobs of a host go out is taken over, there and back', async (t) =
   t.same(log, Array(2).fill(['info', wasRead, ['hosts["a.example"].blobs']]));
 });
 
-test('the trusted namespaces of a cluster are taken over, and no other setting of its streams', async (t) => {
-  const { reread, applied, log } = stage();
-  t.ok(isReloadable(['clusters', 'app.ci', 'streams', 'trusted']));
-  for (const path of [['clusters'], ['clusters', 'app.ci'], ['clusters', 'app.ci', 'streams']])
-    t.notOk(isReloadable(path));
-  t.notOk(isReloadable(['clusters', 'app.ci', 'streams', 'staleMs']));
-  t.notOk(isReloadable(['clusters', 'app.ci', 'streams', 'trusted', 0]));
-  await reread(start);
-  t.same([applied, log.length], [[], 1]);
+test('what decides about requests, rights, upstreams and copies is taken over', (t) => {
+  for (const path of [
+    ['hosts', 'new.example'],
+    ['hosts', 'a.example', 'auth'],
+    ['upstreams', 'quay.io', 'credentials', 'authFile'],
+    ['clusters', 'app.ci', 'streams', 'trusted'],
+    ['rules'],
+    ['limits', 'read', 'maxRunning'],
+    ['eviction', 'pins'],
+    ['mirror', 'misses', 'onMiss'],
+    ['trustedProxies'],
+  ])
+    t.ok(isReloadable(path), path.join('.'));
+  for (const path of [
+    ['mirror'],
+    ['mirror', 'listen'],
+    ['log'],
+    ['log', 'qciAppci'],
+    ['store'],
+    ['tls', 'certFile'],
+  ])
+    t.notOk(isReloadable(path), path.join('.'));
+  t.end();
+});
+
+/** The settings below a schema of objects, to a depth of two. */
+function settingsIn(schema: unknown, depth = 2): string[][] {
+  return Object.entries(fieldsOf(field(schema, 'properties'))).flatMap(([name, inner]) => {
+    const within = depth === 1 ? [] : settingsIn(inner, depth - 1);
+    return within.length === 0 ? [[name]] : within.map((path) => [name, ...path]);
+  });
+}
+
+test('of every setting it is decided whether a change takes a restart', (t) => {
+  const places = settingsIn(publishedSchema()).map((path) => path.join('.'));
+  const restart = places.filter((place) => !isReloadable(place.split('.')));
+  t.same(
+    restart.filter((place) => !/^(?:admin|conditions|fleet|memory|spool|store|tls)\./.test(place)),
+    ['listen', 'log.qciAppci', 'workers', 'shutdownDelayMs', 'shutdownGraceMs', 'sendfile', 'mirror.listen'],
+  );
+  for (const place of reloadable)
+    t.ok(
+      places.some((each) => each === place.join('.') || each.startsWith(`${place.join('.')}.`)),
+      place.join('.'),
+    );
+  t.end();
 });
 
 test('the level of the log is taken over', async (t) => {
@@ -70,19 +132,42 @@ test('the level of the log is taken over', async (t) => {
   t.same(log, [['info', wasRead, ['log.level']]]);
 });
 
-test('what waits for a restart is named, each time', async (t) => {
+test('what waits for a restart is named, each time, and the rest is taken over', async (t) => {
   const { reread, applied, log } = stage();
   const changed = 'hosts: { a.example: {}, c.example: { blobs: bypass } }\nlisten: 127.0.0.1:1';
   await reread(changed);
   await reread(changed);
-  t.same(applied, []);
+  t.equal(applied.length, 1);
+  t.same(Object.keys(applied[0]?.hosts ?? {}), ['a.example', 'c.example']);
+  t.equal(applied[0]?.listen, load(start, {}).listen, 'as the server listens');
   t.same(
     log.map(([level]) => level),
     ['info', 'warn', 'info', 'warn'],
   );
-  const waiting = new Set(['listen', 'hosts["b.example"]', 'hosts["c.example"]']);
-  for (const [, , settings] of log.filter(([level]) => level === 'warn'))
-    t.same(new Set(Array.isArray(settings) ? settings : []), waiting);
+  for (const [, , settings] of log.filter(([level]) => level === 'warn')) t.same(settings, ['listen']);
+  t.same(new Set(log[0]?.[2] as string[]), new Set(['hosts["b.example"]', 'hosts["c.example"]']));
+});
+
+test('a section that waits for a restart stays with the cluster that it names', (t) => {
+  const started = load('clusters: { app.ci: {} }\nadmin: { cluster: app.ci }', {});
+  const { clusters, admin } = inForce(started, load('', {}));
+  t.equal(admin.cluster, 'app.ci');
+  t.same(clusters, started.clusters);
+  t.end();
+});
+
+test('a configuration that cannot be taken over changes nothing, and is read again', async (t) => {
+  const { reread, applied, log, refuse, waiting } = stage();
+  refuse(new Error('the cluster has no address'));
+  const changed = 'hosts: { a.example: { auth: none } }';
+  await reread(changed);
+  t.same(applied, []);
+  t.match(log, [['warn', 'cannot reload the configuration; the previous one stays in force', undefined]]);
+  t.same(waiting, [[[], 'the cluster has no address']]);
+  await reread(changed);
+  t.equal(log.length, 1, 'the same complaint is logged once');
+  refuse(undefined);
+  await until(() => applied.length === 1, 'another try by itself');
 });
 
 test('a faulty configuration changes nothing, and each fault is told with its line', async (t) => {
@@ -110,8 +195,5 @@ test('differences are as deep as both sides have something', (t) => {
     ),
     [['a', 'b'], ['a', 'c'], ['d'], ['e']],
   );
-  t.notOk(isReloadable(['hosts', 'new.example']));
-  t.ok(isReloadable(['hosts', 'a.example', 'blobs']));
-  t.notOk(isReloadable(['hosts', 'a.example', 'auth']));
   t.end();
 });

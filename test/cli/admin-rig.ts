@@ -24,7 +24,7 @@ export async function adminListener(
   const app = adminServer({
     meters: createMetrics(),
     listen: '127.0.0.1:0',
-    trustedProxies: [],
+    trustedProxies: () => [],
     operated: () => {},
     isReady: async () => true,
     forget: () => {},

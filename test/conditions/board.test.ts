@@ -10,6 +10,7 @@ import { createConditionMemory } from '../../src/conditions/condition-memory.ts'
 import { reportJson, reportText } from '../../src/conditions/report-text.ts';
 import { createMemoryStore } from '../../src/store/memory-store.ts';
 import type { Records } from '../../src/store/records.ts';
+import { until } from '../support/bodies.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const minuteMs = 60_000;
@@ -272,4 +273,30 @@ test('words that change all the time are published once a minute, and a status a
   found.bucket = bad;
   await clock.pass(5_000);
   t.match(published.at(-1)?.conditions[0], { type: 'Available', status: 'False' });
+});
+
+test('other sources take the place of those before: what counts stays, and what is gone is gone', async (t) => {
+  const clock = createManualClock();
+  const looks: string[] = [];
+  const source = (name: string): ConditionSource => ({
+    kinds: [{ type: 'UpstreamReachable', name, effect: 'degrades', inertiaMs: 0 }],
+    everyMs: 5_000,
+    look() {
+      looks.push(name);
+      return [bad];
+    },
+  });
+  const board = new ConditionBoard({ sources: [source('a'), source('b')], publishers: [], clock });
+  t.teardown(() => board.close());
+  board.start();
+  await until(() => looks.length === 2);
+  board.replace([source('b'), source('c')]);
+  const parts = () => board.report().parts.map(({ name, reason }) => `${name} ${reason}`);
+  t.same(parts(), ['b Refused', 'c Starting']);
+  await until(() => parts()[1] === 'c Refused');
+  t.same(parts(), ['b Refused', 'c Refused']);
+  looks.length = 0;
+  await clock.pass(5_000);
+  await until(() => looks.length === 2);
+  t.same(new Set(looks), new Set(['b', 'c']), 'a source that was replaced is looked at no more');
 });

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Digest } from '../../src/oci/digest.ts';
 import { toRegistryError } from '../../src/oci/errors.ts';
 import { listening } from './listening.ts';
@@ -75,6 +76,8 @@ export interface RegistryDouble {
   tagOf(repository: string, tag: string): Digest | undefined;
   /** The requests whose `METHOD /path` contains the text. */
   seen(text: string): RecordedRequest[];
+  /** Connections that are open now, and how many were opened so far. */
+  readonly connections: { readonly open: number; readonly opened: number };
   /** Every token issued so far is refused from now on. */
   revokeTokens(): void;
   close(): Promise<void>;
@@ -148,6 +151,7 @@ export async function registryDouble(options: RegistryDoubleOptions = {}): Promi
     blobOf: (repository, digest) => repositories.get(repository)?.blobs.get(digest),
     tagOf: (repository, tag) => repositories.get(repository)?.tags.get(tag),
     seen: (text) => state.requests.filter(({ method, path }) => `${method} ${path}`.includes(text)),
+    connections: registry.connections,
     revokeTokens: () => state.tokens.clear(),
     async close() {
       await Promise.all([registry.close(), cdn.close()]);
@@ -161,8 +165,16 @@ async function origin(state: DoubleState, cdn: boolean, tls?: ServerOptions) {
   };
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   server.keepAliveTimeout = 60_000;
+  const connections = { open: 0, opened: 0 };
+  server.on('connection', (socket: Socket) => {
+    connections.open += 1;
+    connections.opened += 1;
+    socket.once('close', () => {
+      connections.open -= 1;
+    });
+  });
   const { host, close } = await listening(server);
-  return { url: `${tls === undefined ? 'http' : 'https'}://${host}`, close };
+  return { url: `${tls === undefined ? 'http' : 'https'}://${host}`, connections, close };
 }
 
 async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage, response: ServerResponse) {

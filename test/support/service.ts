@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { createService, type Service } from '../../src/app/app.ts';
+import { inForce } from '../../src/app/reload.ts';
 import { type Clock, systemClock } from '../../src/base/time/wait.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
@@ -26,6 +27,8 @@ export interface ServiceRig {
   metrics(): Promise<string>;
   /** What each part is like, more than a minute after the start: then upstreams are asked. */
   look(): ReturnType<Service['look']>;
+  /** Takes over other settings, merged into those that it was started with. */
+  reload(changes: Pick<ServiceRigOptions, 'settings' | 'upstream'>): Promise<void>;
   /** Stops the service before its test ends. */
   stop(): Promise<void>;
 }
@@ -51,7 +54,7 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
   const lines: string[] = [];
   const log = logger({ level: 'debug', destination: { write: (line) => void lines.push(line) } });
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'quayside-test-')));
-  const settings = {
+  const settingsOf = ({ upstream, settings: own }: Pick<ServiceRigOptions, 'settings' | 'upstream'>) => ({
     listen: '127.0.0.1:0',
     admin: { listen: '127.0.0.1:0' },
     store: { filesystem: { path: join(directory, 'store') } },
@@ -65,18 +68,19 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
         firstByteTimeoutMs: '30s',
         progressTimeoutMs: '30s',
         breaker: { failures: 3, openMs: '200ms' },
-        ...options.upstream,
+        ...upstream,
       },
     },
-    ...options.settings,
-  };
+    ...own,
+  });
+  const started = load(stringify(settingsOf(options)), {});
   const { clock: given = systemClock } = options;
   let aheadMs = 0;
   const clock: Clock = {
     now: () => given.now() + aheadMs,
     setTimeout: (callback, ms) => given.setTimeout(callback, ms),
   };
-  const service = await createService(load(stringify(settings), {}), { log, env: {}, clock });
+  const service = await createService(started, { log, env: {}, clock });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= service.close();
@@ -99,6 +103,13 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
     look() {
       aheadMs = minuteMs + 1;
       return service.look();
+    },
+    reload({ settings, upstream }) {
+      const changed = settingsOf({
+        settings: { ...options.settings, ...settings },
+        upstream: { ...options.upstream, ...upstream },
+      });
+      return service.reload(inForce(started, load(stringify(changed), {})));
     },
     stop,
   };

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { type Test, test } from 'tap';
-import { load } from '../../src/config/load.ts';
 import { badDay } from '../bad-days/rig.ts';
 import { accessRig, ciRepository, ourself, sharingImage } from '../support/access-rig.ts';
 import { until } from '../support/bodies.ts';
@@ -178,15 +177,15 @@ test('of a URL that may be signed only the host is written', async (t) => {
 test('at level info nothing of it is written, until a reload says debug', async (t) => {
   const rig = await badDay(t);
   const trace = () => rig.log.filter((line) => line['component'] === 'trace');
-  const level = (text: string) => rig.service.reload(load(`log: { level: ${text} }`, {}));
-  level('info');
+  const level = (text: string) => rig.reload({ settings: { log: { level: text } } });
+  await level('info');
   await pulled(t, rig.get('manifests/tools'));
   await pulled(t, rig.getLayer());
   await until(() => rig.log.filter(({ msg }) => msg === 'request').length === 2, 'the request log');
   t.same(trace(), []);
-  level('debug');
+  await level('debug');
   await linesOf(rig, await pulled(t, rig.get('manifests/tools')), 5);
-  level('info');
+  await level('info');
   const before = trace().length;
   await pulled(t, rig.get('manifests/tools'));
   t.equal(trace().length, before);

@@ -20,7 +20,7 @@ import { conditionLog } from '../../telemetry/event-log.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import { createClusterClients } from '../mirror/cluster-clients.ts';
+import { type ClusterClients, createClusterClients } from '../mirror/cluster-clients.ts';
 import type { MirrorActivity } from '../mirror/state.ts';
 import type { ConfiguredBucket } from './bucket.ts';
 import { mirrorSources } from './mirror-sources.ts';
@@ -44,17 +44,24 @@ interface ConditionParts {
   /** The copies on the disk before the bucket. */
   readonly diskFiles: KeptFiles | undefined;
   readonly bucket: ConfiguredBucket | undefined;
-  readonly upstreams: readonly Upstream[];
-  /** The indexes of image streams. */
-  readonly streams: readonly StreamIndex[];
   readonly canServe: () => Promise<boolean>;
   readonly readKeyPair: ReadKeyPair;
-  readonly mirror?: { state(): MirrorActivity };
+  readonly watched: WatchedParts;
   readonly signs: Signs;
   readonly meters: Pick<Metrics, 'conditions' | 'certificate'>;
   readonly log: Log;
   readonly env: Environment;
   readonly clock?: Clock;
+}
+
+/** What follows from a configuration, and may be replaced while the service runs. */
+export interface WatchedParts {
+  readonly config: Config;
+  readonly upstreams: readonly Upstream[];
+  /** The indexes of image streams. */
+  readonly streams: readonly StreamIndex[];
+  readonly clients: ClusterClients;
+  readonly mirror?: { state(): MirrorActivity };
 }
 
 /** The conditions of a running service. */
@@ -63,33 +70,44 @@ export interface Conditions {
   status(): { readonly json: object; readonly text: string };
   /** What each part is like at the moment, whether it counts or not. */
   look(): Promise<readonly FoundCondition[]>;
-  /** The settings that wait for a restart now. */
-  pending(settings: readonly string[]): void;
+  /** Looks at these parts from now on. */
+  watch(parts: WatchedParts): void;
+  /** The settings that wait for a restart now, or why the changed file was refused. */
+  pending(settings: readonly string[], refused?: string): void;
   start(): void;
   close(): Promise<void>;
 }
 
 /** Looks at nothing before `start`. Rejects, in words for the operator, for an unknown cluster. */
 export async function configuredConditions(config: Config, parts: ConditionParts): Promise<Conditions> {
-  const { bucket, signs, store, mirror, log } = parts;
+  const { bucket, signs, store, log } = parts;
   const clients = createClusterClients(config.clusters);
   const { now } = parts.clock ?? systemClock;
-  let waiting: readonly string[] = [];
-  const board = new ConditionBoard({
-    sources: [
+  let waiting: Parameters<Conditions['pending']> = [[]];
+  const own = {
+    first: [
       servingSource(store, parts.canServe),
       ...(bucket?.sources ?? []),
       storeSource(store, parts.place, signs),
       ...diskSources(parts.diskFiles, diskOf(config)?.path, signs),
       spoolSource(config, signs),
-      ...upstreamSources(parts.upstreams, signs, now),
-      ...clusterSources(config, clients, signs, now),
-      ...streamSources(parts.streams),
-      ...(mirror === undefined ? [] : mirrorSources(() => mirror.state())),
+    ],
+    last: [
       ...certificateSources(config, { read: parts.readKeyPair, told: parts.meters.certificate }),
       clockSource(signs, () => bucket?.skewMs()),
       settingsSource(() => waiting),
     ],
+  };
+  const sourcesOf = ({ config: current, upstreams, streams, mirror, ...watched }: WatchedParts) => [
+    ...own.first,
+    ...upstreamSources(upstreams, signs, now),
+    ...clusterSources(current, watched.clients, signs, now),
+    ...streamSources(streams),
+    ...(mirror === undefined ? [] : mirrorSources(() => mirror.state())),
+    ...own.last,
+  ];
+  const board = new ConditionBoard({
+    sources: sourcesOf(parts.watched),
     publishers: [
       parts.meters.conditions,
       conditionLog(log),
@@ -103,8 +121,9 @@ export async function configuredConditions(config: Config, parts: ConditionParts
       const report = board.report();
       return { json: reportJson(report), text: reportText(report) };
     },
-    pending: (settings) => {
-      waiting = settings;
+    watch: (watched) => board.replace(sourcesOf(watched)),
+    pending: (...told) => {
+      waiting = told;
     },
     look: () => board.look(),
     start: () => board.start(),

@@ -34,13 +34,17 @@ export function servingSource(
   };
 }
 
-/** Settings that were changed and wait for a restart. */
-export function settingsSource(pending: () => readonly string[]): ConditionSource {
+/** Settings that were changed and wait for a restart, or a changed file that was refused. */
+export function settingsSource(
+  pending: () => readonly [settings: readonly string[], refused?: string | undefined],
+): ConditionSource {
   return {
     kinds: [{ type: 'ConfigurationApplied', effect: 'progresses', inertiaMs }],
     everyMs: 2_000,
     look() {
-      const settings = pending();
+      const [settings, refused] = pending();
+      if (refused !== undefined)
+        return [{ status: 'False', reason: 'Refused', message: `the changed file is refused: ${refused}` }];
       if (settings.length === 0) return [good('Applied', 'all settings of the file are in force')];
       const message = `changed settings take effect only after a restart: ${settings.join(', ')}`;
       return [{ status: 'False', reason: 'RestartNeeded', message }];

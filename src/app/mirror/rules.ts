@@ -24,8 +24,11 @@ export interface Rules {
   current(): MirrorConfig | undefined;
   /** Rings when it says something else. */
   readonly changed: Notifier;
-  /** Calls the listener when the file says something else, before `changed` rings. */
-  subscribe(listener: () => void): void;
+  /**
+   * Calls the listener when the file says something else, before `changed` rings. Returns the end
+   * of it.
+   */
+  subscribe(listener: () => void): () => void;
   /** Targets that are mirrored from elsewhere, and must not be overwritten by the controller. */
   isIgnored(tag: string): boolean;
   close(): void;
@@ -57,7 +60,10 @@ export async function configuredRules(
   const isIgnored = (tag: string): boolean => targets.has(tag);
   const changed = createNotifier();
   const listeners = new Set<() => void>();
-  const subscribe = (listener: () => void): void => void listeners.add(listener);
+  const subscribe = (listener: () => void): (() => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
   if (configFile === undefined)
     return {
       places: asked,

@@ -163,10 +163,6 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
 
   const look = createImageInspector((registry) => ends.source(registry));
   const shown = deskQueue(sink, () => current);
-  parts.meters.mirror({
-    counts: () => watch.state(current).tasks,
-    holds: async () => (await holds.list()).length,
-  });
   return {
     filled(upstream) {
       const { name } = upstream;
@@ -194,6 +190,10 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     state: () => watch.state(current),
     task: (destination) => shown.list({ destination })[Symbol.iterator]().next().value,
     start() {
+      parts.meters.mirror({
+        counts: () => watch.state(current).tasks,
+        holds: async () => (await holds.list()).length,
+      });
       working = working.then(() => turns(turn, work, tell, stopping.signal));
     },
     async close() {

@@ -36,10 +36,10 @@ export interface ConfiguredFleet extends Pick<Fleet, 'joined' | 'leave' | 'tell'
   share(): number;
   /**
    * Begins to answer and to ask. `registries` are the upstreams as this process asks them itself,
-   * `relay` leads to its other workers. Resolves to where it listens.
+   * by name, at each question; `relay` leads to its other workers. Resolves to where it listens.
    */
   listen(
-    registries: readonly CachedRegistry[],
+    registries: ReadonlyMap<string, CachedRegistry>,
     asked: readonly AskedUpstream[],
     relay?: WorkerRelay,
   ): Promise<string>;
@@ -81,11 +81,10 @@ export async function configuredFleet(
     gone: (member) => fleet.members.gone(member),
     follow: fleet.follow,
     share: () => 1 / fleet.members.live.length,
-    async listen(made, asked, relay) {
-      const registries = new Map(made.map((registry) => [registry.name, registry]));
+    async listen(registries, asked, relay) {
       const { pong, told } = fleet;
       const parts = { seals, registries, asked, pong, told, events, relay, ...defined({ tls }) };
-      settled = () => Promise.all(made.map((registry) => registry.settled()));
+      settled = () => Promise.all([...registries.values()].map((registry) => registry.settled()));
       port = await openedMemberPort({ listen: settings.listen, ...parts });
       fleet.start();
       return port.address;

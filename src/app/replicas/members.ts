@@ -24,7 +24,7 @@ interface MembersParts {
   readonly workers: WorkerPlace | undefined;
 }
 
-/** Makes the upstreams as those who ask in place of clients see them. */
+/** The upstreams as those who ask in place of clients see them. */
 type RegistriesOf = (upstreams: readonly Upstream[], askers: Askers) => readonly CachedRegistry[];
 
 /**
@@ -39,8 +39,10 @@ export interface AllMembers extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'f
   isStoredBy(member: string): boolean;
   /** The part of the limits towards upstreams that is this process's. */
   share(): number;
+  /** Answers members by these upstreams from now on. */
+  show(asked: readonly AskedUpstream[], registriesOf: RegistriesOf): void;
   /** Begins to answer and to ask; resolves to where other replicas ask. */
-  listen(asked: readonly AskedUpstream[], registriesOf: RegistriesOf): Promise<string | undefined>;
+  listen(): Promise<string | undefined>;
   /** Closes the ports: the last thing to go, since others may read from here till then. */
   close(): Promise<void>;
   /** Ends answers that still run, at the end of the grace time. */
@@ -61,21 +63,29 @@ export async function configuredMembers(
   let settled = async (): Promise<unknown> => undefined;
   const beyond = (upstream: Upstream): Upstream => replicas?.joined(upstream) ?? upstream;
 
-  async function listenToWorkers(
-    asked: readonly AskedUpstream[],
-    forReplicas: readonly CachedRegistry[],
-    registriesOf: RegistriesOf,
-  ): Promise<void> {
+  // What members see, changed in place: the doors look at each question.
+  const forReplicas = new Map<string, CachedRegistry>();
+  const forWorkers = new Map<string, CachedRegistry>();
+  const askedOf = { replicas: [] as AskedUpstream[], workers: [] as AskedUpstream[] };
+  /** By the upstream that this process asks: the same where that stays. */
+  const joinedOnce = new WeakMap<AskedUpstream, AskedUpstream>();
+
+  function joinedOf(one: AskedUpstream): AskedUpstream {
+    if (replicas === undefined) return one;
+    const joined = joinedOnce.get(one) ?? askedOnce(replicas.joined(one));
+    joinedOnce.set(one, joined);
+    return joined;
+  }
+
+  async function listenToWorkers(): Promise<void> {
     if (workers === undefined || place === undefined) return;
-    const joined = replicas === undefined ? asked : asked.map((one) => askedOnce(replicas.joined(one)));
-    const made = registriesOf(joined, 'workers');
-    settled = () => Promise.all(made.map((registry) => registry.settled()));
+    settled = () => Promise.all([...forWorkers.values()].map((registry) => registry.settled()));
     const { seals, fleet, events } = workers;
     port = await openedMemberPort({
       ...{ listen: socketOf(place, place.name), seals, pong: fleet.pong, told: fleet.told, events },
-      registries: byName(made),
-      registriesForReplicas: byName(forReplicas),
-      asked: replicas === undefined ? asked : [...joined, ...asked],
+      registries: forWorkers,
+      registriesForReplicas: forReplicas,
+      asked: askedOf.workers,
     });
     fleet.start();
   }
@@ -102,10 +112,16 @@ export async function configuredMembers(
         listener(news);
       });
     },
-    async listen(asked, registriesOf) {
-      const forReplicas = replicas === undefined ? [] : registriesOf(asked, 'replicas');
-      await listenToWorkers(asked, forReplicas, registriesOf);
-      return replicas?.listen(forReplicas, asked, workers?.fleet.relay);
+    show(asked, registriesOf) {
+      const joined = asked.map(joinedOf);
+      exchanged(forReplicas, replicas === undefined ? [] : registriesOf(asked, 'replicas'));
+      exchanged(forWorkers, workers === undefined ? [] : registriesOf(joined, 'workers'));
+      askedOf.replicas.splice(0, askedOf.replicas.length, ...asked);
+      askedOf.workers.splice(0, askedOf.workers.length, ...new Set([...joined, ...asked]));
+    },
+    async listen() {
+      await listenToWorkers();
+      return replicas?.listen(forReplicas, askedOf.replicas, workers?.fleet.relay);
     },
     close: () =>
       closeInTurn([
@@ -146,6 +162,7 @@ function socketOf({ welcome: { directory } }: WorkerPlace, worker: string): stri
   return join(directory, `${worker}.sock`);
 }
 
-function byName(registries: readonly CachedRegistry[]): ReadonlyMap<string, CachedRegistry> {
-  return new Map(registries.map((registry) => [registry.name, registry]));
+function exchanged(shown: Map<string, CachedRegistry>, registries: readonly CachedRegistry[]): void {
+  shown.clear();
+  for (const registry of registries) shown.set(registry.name, registry);
 }

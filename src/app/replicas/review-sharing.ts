@@ -6,7 +6,7 @@ import { defined } from '../../base/text/defined.ts';
 import type { Config } from '../../config/config.ts';
 import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
 
-interface ConfiguredSharing {
+export interface ConfiguredSharing {
   /** What accepted tokens of that cluster are shared by; undefined where they must not be. */
   of(cluster: string): ReviewSharing | undefined;
   /** Deletes old records each hour, first after a random part of one: replicas take turns. */
@@ -67,6 +67,16 @@ export function configuredSharing(config: Config, parts: SharingParts): Configur
       await sweeping;
     },
   };
+}
+
+/** The settings that sharing follows from. */
+export function sharingSettings({ hosts, clusters, admin, store }: Config): unknown {
+  const files = Object.values(hosts).map(({ tokenKeyFiles, tokenSecretFile }) => [
+    tokenKeyFiles,
+    tokenSecretFile,
+  ]);
+  const keptMs = Object.values(clusters).map(({ remember }) => remember.tokenMs);
+  return { files, keptMs, admin: admin.cluster, isShared: !('memory' in store) };
 }
 
 function keysInFiles({ hosts }: Config): Current<TokenKeys> | undefined {

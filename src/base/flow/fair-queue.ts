@@ -17,8 +17,12 @@ interface QueuedJob<Job> {
   count: number;
 }
 
-/** A queue in which no origin waits behind all that another one has put there. */
-export function createFairQueue<Job extends object>(maxSize: number): FairQueue<Job> {
+/**
+ * A queue in which no origin waits behind all that another one has put there. Its greatest size may
+ * change.
+ */
+export function createFairQueue<Job extends object>(maxSize: number | (() => number)): FairQueue<Job> {
+  const mostJobs = typeof maxSize === 'number' ? () => maxSize : maxSize;
   const origins = new Map<string, QueuedJob<Job>>();
   const places = new Map<Job, readonly [origin: string, name: string]>();
 
@@ -71,7 +75,7 @@ export function createFairQueue<Job extends object>(maxSize: number): FairQueue<
       return places.size;
     },
     add(job, origin, name = '') {
-      if (places.size < maxSize) {
+      if (places.size < mostJobs()) {
         insert(job, origin, name);
         return undefined;
       }

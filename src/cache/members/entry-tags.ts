@@ -77,16 +77,26 @@ function isSame(some: readonly Tag[], others: readonly Tag[]): boolean {
 const mostScopesKept = 50_000;
 const scopesKeptMs = 600_000;
 
+/** Scopes of tags, as they are remembered. */
+interface RememberedScopes {
+  readonly scopeOf: TagScope;
+  /** What is remembered counts no more. */
+  forget(): void;
+}
+
 /** Scopes are asked for again and again: each tag of a full record, for each tag that comes. */
-export function rememberedScopes(scopeOf: TagScope | undefined): TagScope {
-  if (scopeOf === undefined) return () => '';
+export function rememberedScopes(scopeOf: TagScope | undefined): RememberedScopes {
+  if (scopeOf === undefined) return { scopeOf: () => '', forget: () => undefined };
   const scopes = createLru<string, string>(mostScopesKept, { keepMs: scopesKeptMs });
-  return (scope, tag) => {
-    const key = `${scope.upstream}/${scope.repository}:${tag}`;
-    const known = scopes.get(key);
-    if (known !== undefined) return known;
-    const found = scopeOf(scope, tag);
-    scopes.set(key, found);
-    return found;
+  return {
+    scopeOf(scope, tag) {
+      const key = `${scope.upstream}/${scope.repository}:${tag}`;
+      const known = scopes.get(key);
+      if (known !== undefined) return known;
+      const found = scopeOf(scope, tag);
+      scopes.set(key, found);
+      return found;
+    },
+    forget: () => scopes.clear(),
   };
 }

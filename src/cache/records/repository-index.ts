@@ -77,6 +77,8 @@ export interface RepositoryIndex {
    * replicas then cannot share what they learned. Never rejects.
    */
   unrecordedTags(scope: RepositoryScope, digest: Digest, listedBy: ListedBy): Promise<UnrecordedTags>;
+  /** Tags may have other scopes now: what is remembered of them counts no more. */
+  rightsChanged(): void;
   /** Looks at what the store holds, so that no pull waits for that. May reject. */
   prepare(): Promise<void>;
   /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */
@@ -117,7 +119,7 @@ const mostJoined = 64;
 /** Membership kept in records, with the most recently used part of it in memory. */
 export function createRepositoryIndex(options: RepositoryIndexOptions): RepositoryIndex {
   const clock = options.clock ?? Date.now;
-  const { records, events, retryMs, isWritable = async () => true } = options;
+  const { records, events, retryMs, concurrency = 8, maxJointBytes, by } = options;
   const partial = new PartialTags({ records, events, retryMs, clock });
   /** In memory alone: written when the queue has room again, or seen again. */
   const unwritten = new Unwritten<MemberAddition>();
@@ -128,10 +130,9 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
       if (lost !== undefined) partial.addUnwritten(lost.scope, present(member)?.tags ?? []);
     },
   });
-  const scopeOf = rememberedScopes(options.scopeOf);
+  const { scopeOf, forget: forgetScopes } = rememberedScopes(options.scopeOf);
   const merged = (scope: RepositoryScope, before: IndexEntry | undefined, seen: IndexEntry): IndexEntry =>
     mergedEntry(before, seen, { scope, scopeOf });
-  const { concurrency = 8, maxJointBytes, by } = options;
   const members = new MemberRecords({ records, merged, concurrency, maxJointBytes, by, clock });
   let told: unknown;
   const queue = new WriteBehind<MemberAddition>({
@@ -226,8 +227,9 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
     partialTags: (scope, digest) => partial.known(scope, digest),
     async unrecordedTags(scope, digest, listedBy) {
       const found = await partial.towards(scope, digest, listedBy);
-      return found.isAll && !(await isWritable()) ? { ...found, isAll: false } : found;
+      return found.isAll && (await options.isWritable?.()) === false ? { ...found, isAll: false } : found;
     },
+    rightsChanged: forgetScopes,
     prepare: () => members.prepare(),
     async settled() {
       await queue.settled();

@@ -1,7 +1,7 @@
 // Room `cli/access`: quayside access: who may pull what, and why. In: a configuration and a
 // subject. Out: a report; a call to a running server. Imports: every room below.
 
-import { configuredRules } from '../../app/access.ts';
+import { configuredRules } from '../../app/generations/access.ts';
 import { configuredReadings } from '../../app/mirror/rules.ts';
 import type { Access, ContentProofs, ContentTags, Decision } from '../../auth/access.ts';
 import type { Judge } from '../../auth/clusters/cluster.ts';

@@ -1,6 +1,6 @@
-import { configuredClusters } from '../../app/access.ts';
+import { configuredClusters } from '../../app/generations/access.ts';
+import { type ClusterStreams, configuredStreams } from '../../app/generations/streams.ts';
 import { configuredStore } from '../../app/store.ts';
-import { type ClusterStreams, configuredStreams } from '../../app/streams.ts';
 import { sleep } from '../../base/time/wait.ts';
 import type { Config } from '../../config/load.ts';
 import { silentStreamEvents } from '../../image-streams/index/events.ts';

@@ -1,4 +1,4 @@
-import { configuredStreams } from '../../app/streams.ts';
+import { configuredStreams } from '../../app/generations/streams.ts';
 import { shared } from '../../base/flow/single-flight.ts';
 import { hasSlept } from '../../base/time/wait.ts';
 import type { Config } from '../../config/load.ts';

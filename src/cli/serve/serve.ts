@@ -23,10 +23,10 @@ import { supervised, workersOf } from './supervised.ts';
 
 /** A server that listens. */
 export interface Server extends Addresses {
-  /** Takes over what of the configuration can change while it runs. */
-  reload(config: Config): void;
-  /** These changed settings take effect only after a restart. */
-  pending?(settings: readonly string[]): void;
+  /** Takes over a configuration as a whole. Rejects, and changes nothing, when it cannot. */
+  reload(config: Config): Promise<void> | void;
+  /** These changed settings take effect only after a restart; or why the file was refused. */
+  pending?(settings: readonly string[], refused?: string): void;
   /** Drops what is remembered of people and their rights. */
   forget(): void;
   /** What of store and spool cannot be used now, each with its cause and what to do. */
@@ -214,7 +214,7 @@ function reloaded(
   const reload = reloading({
     ...source,
     apply: (config) => server.reload(config),
-    pending: (settings) => server.pending?.(settings),
+    pending: (settings, refused) => server.pending?.(settings, refused),
     log,
   });
   const watch = watchFiles(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
@@ -226,6 +226,7 @@ function reloaded(
   return () => {
     unheard();
     watch.close();
+    reload.close();
   };
 }
 

@@ -49,7 +49,7 @@ const serviceAccountTokens = section({
 const streams = closed({
   /**
    * Namespaces where only automation writes: what their streams name is theirs without a further
-   * proof. Default: none. Reloadable; a namespace that is taken off the list loses this at once.
+   * proof. Default: none. A namespace that is taken off the list loses this at once.
    */
   trusted: Type.Array(namespace(), { uniqueItems: true, default: [] }),
   /** The only namespaces that are followed, each by a watch of its own. Default: all, by one. */

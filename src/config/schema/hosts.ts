@@ -27,7 +27,7 @@ export const hostSchema = section({
   listings: oneOf(['filter', 'refuse'], { default: 'filter' }),
   /**
    * How blobs go out: `serve` them; `redirect` to the object store; `bypass` the cache, by the
-   * upstream's redirect. Default: served, redirected by the store's own setting. Reloadable.
+   * upstream's redirect. Default: served, redirected by the store's own setting.
    */
   blobs: Type.Optional(oneOf(['serve', 'redirect', 'bypass'])),
   /** Keys of tokens: PEM (Ed25519, P-256) or HMAC secrets; the first signs, all are accepted. */

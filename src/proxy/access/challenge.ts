@@ -18,7 +18,8 @@ export interface LoginRefusal {
   readonly repository?: string;
 }
 
-type Challenger = (host: Host, authority: string, refusal: LoginRefusal) => RegistryError;
+/** A 401 that says where to log in. */
+export type Challenger = (host: Host, authority: string, refusal: LoginRefusal) => RegistryError;
 
 /** Where our tokens are handed out. */
 export const tokenPath = '/v2/auth';

@@ -10,19 +10,26 @@ import { failureOf } from '../http/failure.ts';
 import { logFailure, noteFailure } from '../http/failure-hooks.ts';
 import { FailedLogin, type FailedLogins, heldBack, isHeldBack, refusals } from './auth-errors.ts';
 import { authorizationOf } from './authorization.ts';
-import { type ChallengerOptions, createChallenger, tokenPath } from './challenge.ts';
-import type { Host, Hosts } from './hosts.ts';
+import { type Challenger, tokenPath } from './challenge.ts';
+import type { EnterBy } from './entrance.ts';
+import type { Host } from './hosts.ts';
 import type { Router } from './route.ts';
 
-export interface TokenRouteOptions extends ChallengerOptions {
-  readonly hosts: Hosts;
-  /** Finds the repositories that tokens are asked for. */
-  readonly route: Router;
+export interface TokenRouteOptions {
+  /** The router finds the repositories that tokens are asked for. */
+  readonly enter: EnterBy<'hosts' | 'route' | 'challenge'>;
   /** Delays guesses. Default: none. */
   readonly attempts?: FailedLogins & { readonly succeeded?: Attempts['succeeded'] };
   /** How many logins are looked at at once. */
   readonly limit: Limit;
   readonly events?: Partial<ProxyEvents>;
+}
+
+/** A login, by what the configuration said when it came. */
+interface LoginQuestion {
+  readonly login: LoginForm | Unidentified;
+  readonly scopes: readonly string[];
+  readonly entrance: ReturnType<TokenRouteOptions['enter']>['value'];
 }
 
 const form = 'application/x-www-form-urlencoded';
@@ -34,16 +41,7 @@ const longestForm = 16 * 1024;
  * `UNAUTHORIZED`, `TOOMANYREQUESTS` after too many wrong logins, `NAME_UNKNOWN` without logins.
  */
 export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): void {
-  const { hosts, route, attempts, limit, events, ...realm } = options;
-  const challenge = createChallenger(realm);
-
-  /** A wrong password gets the answer of a missing one: an error makes clients send a token. */
-  function refused(why: Unidentified['refused'], host: Host, authority: string): RegistryError {
-    const message = whatToDo(why, host);
-    if (host.challenge === 'plain') return challenge(host, authority, { message });
-    const headers = { 'www-authenticate': challengeText('Basic', { realm: host.name }) };
-    return new RegistryError('UNAUTHORIZED', message, { headers });
-  }
+  const { enter, attempts, limit, events } = options;
 
   /** A failed login waits for its answer without a slot: guesses hold no slots. */
   async function inTurn<Value>({ raw, record }: FastifyReply, work: () => Promise<Value>): Promise<Value> {
@@ -61,13 +59,29 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     login: LoginForm | Unidentified,
     scopes: readonly string[],
   ): Promise<Buffer> {
-    const host = hosts(request.headers.host);
+    const { value, leave } = enter();
+    try {
+      return await granted(request, reply, { login, scopes, entrance: value });
+    } finally {
+      leave();
+    }
+  }
+
+  async function granted(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { login, scopes, entrance }: LoginQuestion,
+  ): Promise<Buffer> {
+    const { route, challenge } = entrance;
+    const host = entrance.hosts(request.headers.host);
     const { guard } = host;
     if (guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'this host needs no login');
     const grant = () =>
       'refused' in login ? login : guard.grant(login, scopes, locator(route, host), reply.record.client);
+    const authority = request.headers.host ?? '';
+    const refusal = (why: Unidentified['refused']) => refused(why, host, { challenge, authority });
     try {
-      return await told(await inTurn(reply, async () => grant()), host, request, reply);
+      return await told(await inTurn(reply, async () => grant()), refusal, reply);
     } catch (error) {
       if (attempts !== undefined && isHeldBack(error))
         throw await heldBack(error, attempts, [reply.record.client, clientSignal(reply.raw)]);
@@ -77,18 +91,17 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
   }
 
   async function told(
-    granted: Grant | Unidentified,
-    host: Host,
-    { headers }: FastifyRequest,
+    answer: Grant | Unidentified,
+    refusalOf: (why: Unidentified['refused']) => RegistryError,
     reply: FastifyReply,
   ): Promise<Buffer> {
-    if ('refused' in granted) {
-      events?.accessRefused?.({ reason: granted.refused === 'absent' ? 'anonymous' : 'credential' });
-      const refusal = refused(granted.refused, host, headers.host ?? '');
-      throw granted.refused === 'wrong' ? new FailedLogin(refusal, granted.token) : refusal;
+    if ('refused' in answer) {
+      events?.accessRefused?.({ reason: answer.refused === 'absent' ? 'anonymous' : 'credential' });
+      const refusal = refusalOf(answer.refused);
+      throw answer.refused === 'wrong' ? new FailedLogin(refusal, answer.token) : refusal;
     }
     events?.tokenIssued?.();
-    const { subject, token, expiresInSeconds: expires_in, issuedAt } = granted;
+    const { subject, token, expiresInSeconds: expires_in, issuedAt } = answer;
     reply.record.subject = subject.name;
     if (subject.cluster !== undefined) {
       reply.record.cluster = subject.cluster;
@@ -118,6 +131,18 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     });
     registered();
   });
+}
+
+/** A wrong password gets the answer of a missing one: an error makes clients send a token. */
+function refused(
+  why: Unidentified['refused'],
+  host: Host,
+  { challenge, authority }: { readonly challenge: Challenger; readonly authority: string },
+): RegistryError {
+  const message = whatToDo(why, host);
+  if (host.challenge === 'plain') return challenge(host, authority, { message });
+  const headers = { 'www-authenticate': challengeText('Basic', { realm: host.name }) };
+  return new RegistryError('UNAUTHORIZED', message, { headers });
 }
 
 /** Read by users, in their client. On a plain host a token is the password, which few know. */

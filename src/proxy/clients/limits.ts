@@ -6,15 +6,19 @@ import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { LimitName, ProxyEvents } from '../events.ts';
 
-interface SlotOptions {
-  /** Whose limit it is, for events. */
-  readonly limit: LimitName;
+/** How many requests may be under way. */
+interface LimitBounds {
   /** Requests answered at once; 0 for no limit at all. */
   readonly maxRunning: number;
   /** Requests that may wait for their turn; 0 for none. */
   readonly maxInQueue: number;
   /** How long one may wait, in milliseconds; 0 for as long as the client does. */
   readonly maxWaitInQueueMs: number;
+}
+
+interface SlotOptions extends LimitBounds {
+  /** Whose limit it is, for events. */
+  readonly limit: LimitName;
   readonly events?: Partial<ProxyEvents>;
 }
 
@@ -31,6 +35,8 @@ export interface Limit {
    * where there is a wait: on the hot path it would cost more than the slot.
    */
   enter(leaving?: () => AbortSignal, address?: string, subject?: string): MaybePromise<ReleaseSlot>;
+  /** Other bounds from now on. Requests that wait keep the time that they were given. */
+  resize(bounds: LimitBounds): void;
 }
 
 /** Clients that honour it come back after this long, in seconds. */
@@ -41,18 +47,17 @@ interface SlotWaiter {
   readonly refuse: () => void;
 }
 
-export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Limit {
-  const { maxRunning, maxInQueue, maxWaitInQueueMs } = bounds;
-  const waiting = createFairQueue<SlotWaiter>(maxInQueue);
-  /** So many are open to every client; all, where there is no limit. */
-  const plenty = maxRunning === 0 ? Number.POSITIVE_INFINITY : Math.floor(maxRunning / 2);
-  const shares = createShares(maxRunning - plenty);
+export function createLimit({ limit: name, events, ...first }: SlotOptions): Limit {
+  let bounds: LimitBounds = first;
+  const waiting = createFairQueue<SlotWaiter>(() => bounds.maxInQueue);
+  let plenty = openToAll(bounds);
+  const shares = createShares(() => bounds.maxRunning - plenty);
   let running = 0;
 
   events?.limitOpened?.({ limit: name, running: () => running, waiting: () => waiting.size });
 
   const mayEnter = (address: string, subject: string): boolean =>
-    running < plenty || (running < maxRunning && shares.mayTake(address, subject));
+    running < plenty || (running < bounds.maxRunning && shares.mayTake(address, subject));
 
   function entered(address: string, subject: string): ReleaseSlot {
     const isScarce = running >= plenty;
@@ -93,6 +98,7 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
       refuse: () => end(() => refused('queue-full')),
     };
     const waitedTooLong = (): void => end(() => refused('waited-too-long'));
+    const { maxWaitInQueueMs } = bounds;
     const timer = maxWaitInQueueMs > 0 ? setTimeout(waitedTooLong, maxWaitInQueueMs) : undefined;
     signal?.addEventListener('abort', gone);
     waiting.add(waiter, address, subject)?.refuse();
@@ -106,7 +112,17 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
       signal?.throwIfAborted();
       return queued(signal, address, subject);
     },
+    resize(changed) {
+      bounds = changed;
+      plenty = openToAll(bounds);
+      for (let next = waiting.next(mayEnter); next !== undefined; next = waiting.next(mayEnter)) next.come();
+    },
   };
+}
+
+/** So many slots are open to every client; all, where there is no limit. */
+function openToAll({ maxRunning }: LimitBounds): number {
+  return maxRunning === 0 ? Number.POSITIVE_INFINITY : Math.floor(maxRunning / 2);
 }
 
 /**
@@ -121,11 +137,10 @@ interface Shares {
 }
 
 /** Shares of so many scarce slots. An empty address or subject has no bound. */
-function createShares(scarce: number): Shares {
-  const most = scarce - Math.floor(scarce / 5);
+function createShares(scarce: () => number): Shares {
   const held = new Map<string, number>();
 
-  const hasRoom = (key: string): boolean => (held.get(key) ?? 0) < most;
+  const hasRoom = (key: string): boolean => (held.get(key) ?? 0) < scarce() - Math.floor(scarce() / 5);
 
   function add(key: string, change: 1 | -1): void {
     const count = (held.get(key) ?? 0) + change;

@@ -5,8 +5,11 @@ import type { ReceivedRequest } from './client-address.ts';
 interface LocalRequestOptions {
   /** Host names besides those of loopback under which the server is known. */
   readonly names: readonly string[];
-  /** Networks (CIDR) of proxies: what comes from there comes from elsewhere. */
-  readonly proxies: readonly string[];
+  /**
+   * Networks (CIDR) of proxies, at each request: what comes from there comes from elsewhere. A list
+   * stays the same until it is replaced.
+   */
+  readonly proxies: () => readonly string[];
 }
 
 /** Whether a person or program on this host sent the request by itself. */
@@ -23,10 +26,15 @@ const authority = /^(\[[\da-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?$/i;
  */
 export function createLocalRequests({ names, proxies }: LocalRequestOptions): IsLocal {
   const isLoopback = createNetworkMatcher(['127.0.0.0/8', '::1/128']);
-  const isProxy = createNetworkMatcher(proxies);
+  let networks = proxies();
+  let isProxy = createNetworkMatcher(networks);
   const known = new Set(['localhost', '127.0.0.1', '[::1]', ...names.filter(isName)]);
 
   return ({ headers, socket: { remoteAddress = '' } }) => {
+    if (proxies() !== networks) {
+      networks = proxies();
+      isProxy = createNetworkMatcher(networks);
+    }
     if (!isLoopback(remoteAddress) || isProxy(remoteAddress)) return false;
     if (Object.keys(headers).some((name) => forwarding.test(name))) return false;
     const [, name = ''] = authority.exec(headers.host ?? '') ?? [];

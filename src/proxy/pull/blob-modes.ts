@@ -8,33 +8,30 @@ import { answerBlob } from './blobs.ts';
 import { createBypass } from './bypass.ts';
 
 /** How a host serves blobs: itself; from the object store, where it has them; or past the cache. */
-type BlobMode = 'serve' | 'redirect' | 'bypass';
-
-/** The modes of hosts by their configured names. Default: the store's own setting. */
-export type BlobModes = ReadonlyMap<string, BlobMode>;
+export type BlobMode = 'serve' | 'redirect' | 'bypass';
 
 interface BlobAnswersOptions {
-  /** Asked for each blob: a mode can change while we run. */
-  readonly modes: () => BlobModes;
   /** To the store, as its own setting says. Default: to none. */
   readonly redirect: RedirectTo | undefined;
   /** To the store, for every client. Default: to none. */
   readonly redirectAlways: RedirectTo | undefined;
 }
 
-/** Answers a request for a blob, in the way of the host that admitted it. */
+/**
+ * Answers a request for a blob, in the way of the host that admitted it. Default: by the store's
+ * own setting.
+ */
 export type BlobAnswers = (
   exchange: Exchange,
-  host: string,
+  mode: BlobMode | undefined,
   request: Extract<RegistryRequest, { kind: 'blob' }>,
   registry: CachedRegistry,
 ) => Promise<void>;
 
-export function createBlobAnswers({ modes, redirect, redirectAlways }: BlobAnswersOptions): BlobAnswers {
+export function createBlobAnswers({ redirect, redirectAlways }: BlobAnswersOptions): BlobAnswers {
   const pastTheCache = createBypass();
 
-  return (exchange, host, request, { blobs, upstream }) => {
-    const mode = modes().get(host);
+  return (exchange, mode, request, { blobs, upstream }) => {
     switch (mode) {
       case 'bypass':
         return pastTheCache(exchange, request, upstream);

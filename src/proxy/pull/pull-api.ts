@@ -4,13 +4,14 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
+import type { Entered } from '../../base/state/succession.ts';
 import type { CacheEvents } from '../../cache/events.ts';
 import type { Listings } from '../../cache/listings/listings.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import { type ParsedRequest, parseRequest } from '../../oci/request.ts';
-import type { Admission, Admitted } from '../access/admission.ts';
+import type { Admitted } from '../access/admission.ts';
 import { type FailedLogins, heldBack, isHeldBack } from '../access/auth-errors.ts';
 import type { RoutedRequest } from '../access/route.ts';
 import type { Limit, ReleaseSlot } from '../clients/limits.ts';
@@ -21,20 +22,29 @@ import { failureOf, writeFailure } from '../http/failure.ts';
 import { logFailure, noteFailure } from '../http/failure-hooks.ts';
 import { named } from '../http/sentence.ts';
 import type { BlobAnswers } from './blob-modes.ts';
+import type { Generation } from './generation.ts';
 import { answerReferrers, answerTags } from './listings.ts';
 import { answerManifest, wantedBy } from './manifests.ts';
 import { refusalFor } from './next-mirror.ts';
 import { inPart, type Visible } from './partial-list.ts';
 
 interface PullApiOptions {
-  readonly admission: Admission;
+  readonly enter: () => Entered<Pick<Generation, 'admission' | 'registries' | 'blobModes'>>;
   readonly limits: { readonly read: Limit; readonly blobs: Limit; readonly write: Limit };
   /** Delays guesses of logins. Default: none. */
   readonly attempts?: FailedLogins;
-  /** By the configured name of the upstream. */
-  readonly registries: ReadonlyMap<string, CachedRegistry>;
   readonly blobs: BlobAnswers;
   readonly events: Pick<CacheEvents, 'read'> & Pick<Partial<ProxyEvents>, 'parsed' | 'sent'>;
+}
+
+type PullGeneration = ReturnType<PullApiOptions['enter']>['value'];
+
+/** A request that may be answered, by what the configuration said when it came. */
+interface AdmittedWork {
+  readonly request: FastifyRequest;
+  readonly exchange: Exchange;
+  readonly admitted: Admitted;
+  readonly generation: PullGeneration;
 }
 
 /**
@@ -44,7 +54,7 @@ interface PullApiOptions {
  * place.
  */
 export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
-  const { admission, limits, attempts, events } = options;
+  const { enter, limits, attempts, events } = options;
 
   function handledWithin(limit: Limit): (request: FastifyRequest, reply: FastifyReply) => void {
     return (request, reply) => {
@@ -67,43 +77,67 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   }
 
   function inTurn(leave: ReleaseSlot, request: FastifyRequest, reply: FastifyReply): MaybePromise<void> {
-    const { raw, method } = request;
+    const { value: generation, leave: over } = enter();
     let done: MaybePromise<void>;
     try {
-      const parsed = parseRequest(method, raw.url ?? '');
-      events.parsed?.(parsed);
-      done = andThen(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
-        const exchange = exchangeOf(request, reply, parsed);
-        if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(request, exchange, admitted);
-        leave();
-        return serveInTurn(request, exchange, admitted);
-      });
+      done = answered(leave, request, reply, generation);
     } catch (error) {
+      over();
       leave();
       throw error;
     }
-    if (done instanceof Promise) return unlessGone(done, reply.raw).finally(leave);
-    leave();
+    if (!(done instanceof Promise)) {
+      over();
+      leave();
+      return;
+    }
+    // The work may outlive a client that goes.
+    done.then(over, over);
+    return unlessGone(done, reply.raw).finally(leave);
   }
 
-  async function serveInTurn(request: FastifyRequest, exchange: Exchange, admitted: Admitted): Promise<void> {
+  function answered(
+    leave: ReleaseSlot,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    generation: PullGeneration,
+  ): MaybePromise<void> {
+    const { raw, method } = request;
+    const parsed = parseRequest(method, raw.url ?? '');
+    events.parsed?.(parsed);
+    return andThen(generation.admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
+      const exchange = exchangeOf(request, reply, parsed, generation);
+      const work = { request, exchange, admitted, generation };
+      if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(work);
+      leave();
+      return serveInTurn(work);
+    });
+  }
+
+  async function serveInTurn(work: AdmittedWork): Promise<void> {
+    const { exchange, admitted } = work;
     const { res, clientAddress } = exchange;
     const subject = admitted.host.guard === undefined ? '' : admitted.subject.name;
     const leave = await limits.blobs.enter(() => clientSignal(res), clientAddress, subject);
     try {
-      await unlessGone(Promise.resolve(serve(request, exchange, admitted)), res);
+      await unlessGone(Promise.resolve(serve(work)), res);
     } finally {
       leave();
     }
   }
 
-  function exchangeOf(request: FastifyRequest, reply: FastifyReply, { namespace }: ParsedRequest): Exchange {
+  function exchangeOf(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { namespace }: ParsedRequest,
+    { registries }: PullGeneration,
+  ): Exchange {
     const { record } = reply;
     return {
       req: request.raw,
       res: reply.raw,
       requestId: request.id,
-      namespace: options.registries.has(namespace ?? '') ? namespace : undefined,
+      namespace: registries.has(namespace ?? '') ? namespace : undefined,
       clientAddress: record.client,
       log: record,
       sent(bytes) {
@@ -114,7 +148,8 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     };
   }
 
-  function serve(request: FastifyRequest, exchange: Exchange, admitted: Admitted): MaybePromise<void> {
+  function serve(work: AdmittedWork): MaybePromise<void> {
+    const { request, exchange, admitted, generation } = work;
     const record = exchange.log;
     const { routed } = admitted;
     if (routed === undefined) {
@@ -124,7 +159,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     const told = (): void => {
       if (record.hit !== undefined) events.read({ kind: routed.request.kind, hit: record.hit });
     };
-    const registry = registryOf(routed);
+    const registry = registryOf(routed, generation);
     const refused = (error: unknown): never => {
       // Within an answer no code can be said any more: the log has the failure as it is.
       const refusal = exchange.res.headersSent ? error : withAWayOn(error, routed, registry);
@@ -133,30 +168,23 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
       throw namedBy(refusal, upstream);
     };
     try {
-      const done = answerRouted(exchange, routed, admitted, registry);
+      const done = answerRouted(work, routed, registry);
       return done instanceof Promise ? done.then(told, refused) : told();
     } catch (error) {
       return refused(error);
     }
   }
 
-  function registryOf({ upstream }: RoutedRequest): CachedRegistry {
-    const registry = options.registries.get(upstream);
-    if (registry === undefined) throw new Error(`no registry was made for the upstream ${upstream}`);
-    return registry;
-  }
-
   function answerRouted(
-    exchange: Exchange,
+    { exchange, admitted, generation }: AdmittedWork,
     { asked, request }: RoutedRequest,
-    admitted: Admitted,
     registry: CachedRegistry,
   ): MaybePromise<void> {
     switch (request.kind) {
       case 'manifest':
         return answerManifest(exchange, request, registry.manifests);
       case 'blob':
-        return options.blobs(exchange, admitted.host.name, request, registry);
+        return options.blobs(exchange, generation.blobModes.get(admitted.host.name), request, registry);
       case 'tags':
         return answerTags(exchange, request, asked, listingsFor(admitted, registry));
       case 'referrers':
@@ -169,6 +197,12 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     app.route({ method: reads, url, handler: handledWithin(limits.read) });
     app.route({ method: writes, url, onRequest: refuseWrite, handler: handledWithin(limits.write) });
   }
+}
+
+function registryOf({ upstream }: RoutedRequest, { registries }: PullGeneration): CachedRegistry {
+  const registry = registries.get(upstream);
+  if (registry === undefined) throw new Error(`no registry was made for the upstream ${upstream}`);
+  return registry;
 }
 
 const reads: string[] = ['GET', 'HEAD'];

@@ -105,16 +105,20 @@ export function histogram<Labels extends readonly string[]>(
   return createChildren<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
 }
 
-/** A gauge that is worked out when it is asked for; returns what adds a value of it. */
+/**
+ * A gauge that is worked out when it is asked for; returns what adds a value of it, in place of an
+ * earlier one with the same labels.
+ */
 export function measured<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
-  const measures: (readonly [values: Values<Labels>, measure: () => number])[] = [];
+  const measures = new Map<string, readonly [values: Values<Labels>, measure: () => number]>();
   const metric: Gauge<string> = new Gauge<string>({
     ...optionsOf(registry, row),
     collect() {
-      for (const [values, measure] of measures) metric.labels(...values.map(String)).set(measure());
+      for (const [values, measure] of measures.values()) metric.labels(...values.map(String)).set(measure());
     },
   });
-  return (values: Values<Labels>, measure: () => number): void => void measures.push([values, measure]);
+  return (values: Values<Labels>, measure: () => number): void =>
+    void measures.set(values.join(' '), [values, measure]);
 }
 
 /** What a disk or a store says later than that is left out of a scrape, milliseconds. */
@@ -127,7 +131,7 @@ const scrapeMs = 1_000;
  */
 export function inquired<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
   const [name, help, labelNames] = row;
-  const inquiries: (readonly [values: Values<Labels>, ask: () => Promise<number>])[] = [];
+  const inquiries = new Map<string, readonly [values: Values<Labels>, ask: () => Promise<number>]>();
   const metric: Gauge<string> = new Gauge<string>({
     name,
     help,
@@ -136,7 +140,7 @@ export function inquired<Labels extends readonly string[]>(registry: Registry, r
     async collect() {
       metric.reset();
       await Promise.all(
-        inquiries.map(async ([values, ask]) => {
+        Array.from(inquiries.values(), async ([values, ask]) => {
           const value = await withTimeout(ask(), scrapeMs, () => undefined).catch(() => undefined);
           if (value !== undefined) metric.labels(...values.map(String)).set(value);
           else if (values.length === 0) metric.set(Number.NaN);
@@ -144,5 +148,6 @@ export function inquired<Labels extends readonly string[]>(registry: Registry, r
       );
     },
   });
-  return (values: Values<Labels>, ask: () => Promise<number>): void => void inquiries.push([values, ask]);
+  return (values: Values<Labels>, ask: () => Promise<number>): void =>
+    void inquiries.set(values.join(' '), [values, ask]);
 }

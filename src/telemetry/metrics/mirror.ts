@@ -29,23 +29,29 @@ export function mirrorStateMetrics(
   registry: Registry,
   { now = () => performance.now(), wall = Date.now } = {},
 ): (mirror: CountedMirror) => void {
+  let current: CountedMirror | undefined;
+  let known: { readonly at: number; readonly count: number } | undefined;
   return (mirror) => {
+    const isFirst = current === undefined;
+    current = mirror;
+    known = undefined;
+    if (!isFirst) return;
     const leader = measured(registry, table.mirrorLeader);
     const images = measured(registry, table.mirrorImages);
     const oldest = measured(registry, table.mirrorOldest);
     const holds = inquired(registry, table.mirrorHolds);
-    leader([], () => (mirror.counts() === undefined ? 0 : 1));
+    leader([], () => (current?.counts() === undefined ? 0 : 1));
     for (const state of ['waiting', 'running', 'parked'] as const)
-      images([state], () => mirror.counts()?.[state] ?? 0);
+      images([state], () => current?.counts()?.[state] ?? 0);
     oldest([], () => {
-      const at = mirror.counts()?.oldestAt;
+      const at = current?.counts()?.oldestAt;
       return at === undefined ? 0 : Math.max(0, (wall() - at) / 1000);
     });
-    let known: { readonly at: number; readonly count: number } | undefined;
     holds([], async () => {
-      if (known === undefined || now() - known.at > holdsMs)
-        known = { at: now(), count: await mirror.holds() };
-      return known.count;
+      if (known !== undefined && now() - known.at <= holdsMs) return known.count;
+      const count = (await current?.holds()) ?? 0;
+      known = { at: now(), count };
+      return count;
     });
   };
 }

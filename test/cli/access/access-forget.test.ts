@@ -26,7 +26,7 @@ async function admin(t: Test, trustedProxies: readonly string[] = []) {
   const app = adminServer({
     meters: createMetrics(),
     listen: '127.0.0.1:0',
-    trustedProxies,
+    trustedProxies: () => trustedProxies,
     operated: () => {},
     operators: createOperators({ tokenFile: await tokenFile(t) }),
     isReady: async () => true,

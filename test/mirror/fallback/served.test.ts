@@ -1,5 +1,6 @@
 import { type Test, test } from 'tap';
 import { stringify } from 'yaml';
+import { configuredRequests } from '../../../src/app/generations/requests.ts';
 import { listening, pullServer } from '../../../src/app/server.ts';
 import { createAttempts } from '../../../src/auth/attempts.ts';
 import { createGuard } from '../../../src/auth/guards/guard.ts';
@@ -8,9 +9,9 @@ import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { Expression } from '../../../src/base/text/expression.ts';
 import { load } from '../../../src/config/load.ts';
 import type { SourceRule } from '../../../src/mirror/fallback/source-rules.ts';
-import { createHosts } from '../../../src/proxy/access/hosts.ts';
 import { logger } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
+import { entering } from '../../support/generation.ts';
 import { type MissRig, missRig } from '../../support/miss-rig.ts';
 
 const tag = 'ocp_4.5_base';
@@ -22,15 +23,19 @@ async function clients(t: Test, { qci, store }: MissRig, allowed: boolean) {
     authorizer: { authorize: async () => ({ allowed, rule: 'test' }), visible: async () => [] },
     tokens: createTokens({ keys: randomTokenKeys, audience: 'ci.example.com' }),
   });
-  const app = await pullServer(load(stringify({ upstreams: { 'quay.io': {} } }), {}), {
+  const config = load(stringify({ upstreams: { 'quay.io': {} } }), {});
+  const { app } = await pullServer(config, {
     log: logger({ level: 'error', destination: { write: () => undefined } }),
     events: createMetrics().events,
     attempts: createAttempts(),
-    hostNames: createHosts([{ name: '*', upstream: 'quay.io', guard: door }]),
-    registries: new Map([['quay.io', qci]]),
+    enter: entering(
+      configuredRequests(config, {
+        hosts: [{ name: '*', upstream: 'quay.io', guard: door }],
+        registries: new Map([['quay.io', qci]]),
+      }),
+    ),
     store,
     isReady: async () => true,
-    blobModes: () => new Map(),
   });
   t.teardown(() => app.close());
   const address = await listening(app, '127.0.0.1:0');

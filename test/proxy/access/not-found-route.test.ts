@@ -1,11 +1,13 @@
 import fastify from 'fastify';
 import { type Test, test } from 'tap';
 import type { Guard } from '../../../src/auth/guards/guard.ts';
+import { createChallenger } from '../../../src/proxy/access/challenge.ts';
 import { createHosts, type Host } from '../../../src/proxy/access/hosts.ts';
 import { notFoundRoute } from '../../../src/proxy/access/not-found-route.ts';
 import { failure, failureHooks } from '../../../src/proxy/http/failure-hooks.ts';
 import { requestLog } from '../../../src/proxy/http/request-log.ts';
 import { health } from '../../../src/proxy/operators/health.ts';
+import { entering } from '../../support/generation.ts';
 
 const door: Guard = {
   identify: (authorization) =>
@@ -26,8 +28,10 @@ async function served(t: Test, host: Partial<Host>) {
   requestLog(app, { log: { info: () => undefined } });
   health(app, { isReady: () => true });
   notFoundRoute(app, {
-    hosts: createHosts([{ name: '*', ...host }]),
-    isTls: true,
+    enter: entering({
+      hosts: createHosts([{ name: '*', ...host }]),
+      challenge: createChallenger({ isTls: true }),
+    }),
     attempts: { failed: async (address) => void guesses.push(address), refused: async () => undefined },
   });
   t.teardown(() => app.close());

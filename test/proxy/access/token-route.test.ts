@@ -7,23 +7,29 @@ import { createGuard } from '../../../src/auth/guards/guard.ts';
 import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
-import { createHosts, type Host } from '../../../src/proxy/access/hosts.ts';
+import { createChallenger } from '../../../src/proxy/access/challenge.ts';
+import { createHosts, type Host, type Hosts } from '../../../src/proxy/access/hosts.ts';
 import { createRouter } from '../../../src/proxy/access/route.ts';
 import { type TokenRouteOptions, tokenRoute } from '../../../src/proxy/access/token-route.ts';
 import { createLimit } from '../../../src/proxy/clients/limits.ts';
 import { failure, failureHooks } from '../../../src/proxy/http/failure-hooks.ts';
 import { requestLog } from '../../../src/proxy/http/request-log.ts';
+import { entering } from '../../support/generation.ts';
 
 const right = `Basic ${Buffer.from('robot:right').toString('base64')}`;
 
 interface Served extends Partial<TokenRouteOptions> {
   readonly isOpen?: boolean;
+  readonly isTls?: boolean;
+  /** Default: one, of every name. */
+  readonly hosts?: Hosts;
   /** How the host is, beside its guard. */
   readonly host?: Pick<Host, 'challenge'>;
   readonly anonymous?: Subject;
 }
 
-async function served(t: Test, { isOpen = false, host = {}, anonymous, ...options }: Served = {}) {
+async function served(t: Test, { isOpen = false, isTls = false, hosts, ...given }: Served = {}) {
+  const { host = {}, anonymous, ...options } = given;
   const keys = randomTokenKeys();
   const door = createGuard({
     authenticator: {
@@ -44,8 +50,11 @@ async function served(t: Test, { isOpen = false, host = {}, anonymous, ...option
   failure(app);
   requestLog(app, { log: { info: (fields) => lines.push(JSON.stringify(fields)) } });
   tokenRoute(app, {
-    hosts: createHosts([isOpen ? { name: '*' } : { name: '*', guard: door, ...host }]),
-    route: createRouter(new Map([['quay.io', { repositories: ['a', 'a/b', 'b'] }]]), 'quay.io'),
+    enter: entering({
+      hosts: hosts ?? createHosts([isOpen ? { name: '*' } : { name: '*', guard: door, ...host }]),
+      route: createRouter(new Map([['quay.io', { repositories: ['a', 'a/b', 'b'] }]]), 'quay.io'),
+      challenge: createChallenger({ isTls }),
+    }),
     limit: createLimit({ limit: 'logins', maxRunning: 0, maxInQueue: 0, maxWaitInQueueMs: 0 }),
     ...options,
   });

@@ -140,3 +140,18 @@ test('an address that fills the queue gives up a place to one that has none', as
   (await kept)();
   (await other)();
 });
+
+test('a limit that grows lets in who waits, and one that shrinks ends nothing', async (t) => {
+  const slots = createLimit({ ...bounds, maxRunning: 1, maxInQueue: 2, maxWaitInQueueMs: 0 });
+  const first = await slots.enter();
+  const waiting = [slots.enter(), slots.enter()];
+  slots.resize({ maxRunning: 3, maxInQueue: 0, maxWaitInQueueMs: 0 });
+  const [second, third] = await Promise.all(waiting);
+  slots.resize({ maxRunning: 1, maxInQueue: 0, maxWaitInQueueMs: 0 });
+  await t.rejects(async () => slots.enter(), { code: 'TOOMANYREQUESTS' });
+  first();
+  second?.();
+  await t.rejects(async () => slots.enter(), { code: 'TOOMANYREQUESTS' }, 'the third still runs');
+  third?.();
+  t.notOk(slots.enter() instanceof Promise);
+});

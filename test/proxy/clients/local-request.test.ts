@@ -1,7 +1,10 @@
 import { test } from 'tap';
 import { createLocalRequests } from '../../../src/proxy/clients/local-request.ts';
 
-const isLocal = createLocalRequests({ names: ['metrics.example', '0.0.0.0'], proxies: ['127.0.0.9/32'] });
+const isLocal = createLocalRequests({
+  names: ['metrics.example', '0.0.0.0'],
+  proxies: () => ['127.0.0.9/32'],
+});
 
 function from(remoteAddress: string | undefined, headers: Readonly<Record<string, string>> = {}): boolean {
   return isLocal({ socket: { remoteAddress }, headers: { host: 'localhost:8401', ...headers } });

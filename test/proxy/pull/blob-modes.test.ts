@@ -1,6 +1,4 @@
 import { type Test, test } from 'tap';
-import { stringify } from 'yaml';
-import { load } from '../../../src/config/load.ts';
 import { blobKey } from '../../../src/store/keys.ts';
 import { type BadDay, badDay, digestOrCut, temporary } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
@@ -8,7 +6,7 @@ import { s3Double } from '../../support/s3-double.ts';
 
 interface Stage extends BadDay {
   /** Gives the host another mode while it runs, or none. */
-  become(blobs?: 'serve' | 'redirect' | 'bypass'): void;
+  become(blobs?: 'serve' | 'redirect' | 'bypass'): Promise<void>;
 }
 
 /** A service over an S3 that holds the layer, and over a registry that redirects blobs. */
@@ -37,9 +35,7 @@ async function stage(t: Test, redirect: 'always' | 'never'): Promise<Stage> {
   await until(() => [...s3.objects.keys()].some((each) => each.endsWith(key)), 'the layer in S3');
   rig.double.switches.redirectsBlobs = true;
   const become: Stage['become'] = (blobs) =>
-    rig.service.reload(
-      load(stringify({ ...settings, hosts: { '*': blobs === undefined ? {} : { blobs } } }), {}),
-    );
+    rig.reload({ settings: { hosts: { '*': blobs === undefined ? {} : { blobs } } } });
   return Object.assign(rig, { become });
 }
 
@@ -53,28 +49,28 @@ async function answered({ getLayer }: BadDay): Promise<string> {
 test('a host has its blobs served, redirected to the store, or past the cache, and changes while it runs', async (t) => {
   const rig = await stage(t, 'never');
   t.equal(await answered(rig), '200 hit; store');
-  rig.become('redirect');
+  await rig.become('redirect');
   t.equal(await answered(rig), '307 hit; redirect');
-  rig.become('bypass');
+  await rig.become('bypass');
   t.equal(await answered(rig), '302 bypass');
-  rig.become('serve');
+  await rig.become('serve');
   t.equal(await answered(rig), '200 hit; store');
-  rig.become();
+  await rig.become();
   t.equal(await answered(rig), '200 hit; store');
 });
 
 test('a host that serves its blobs does so whatever the store says', async (t) => {
   const rig = await stage(t, 'always');
   t.equal(await answered(rig), '307 hit; redirect');
-  rig.become('serve');
+  await rig.become('serve');
   t.equal(await answered(rig), '200 hit; store');
-  rig.become();
+  await rig.become();
   t.equal(await answered(rig), '307 hit; redirect');
 });
 
 test('a body that is under way when the mode changes comes whole', async (t) => {
   const rig = await stage(t, 'never');
   const response = await rig.getLayer();
-  rig.become('bypass');
+  await rig.become('bypass');
   t.equal(await digestOrCut(response), rig.layer.digest);
 });

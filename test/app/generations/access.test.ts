@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { test } from 'tap';
-import { configuredClusters } from '../../src/app/access.ts';
-import { load } from '../../src/config/load.ts';
+import { configuredClusters } from '../../../src/app/generations/access.ts';
+import { load } from '../../../src/config/load.ts';
 
 const nothing = { reviewed: () => undefined, remembered: () => undefined, keysFailed: () => undefined };
 

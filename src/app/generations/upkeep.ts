@@ -1,23 +1,24 @@
-import { closeTogether } from '../base/flow/close-all.ts';
-import { createEvictor, type EvictorOptions } from '../cache/eviction/evictor.ts';
-import { createPlanThread } from '../cache/eviction/plan-thread.ts';
-import type { CacheContext } from '../cache/registry/context.ts';
-import type { CachedRegistry } from '../cache/registry/registry.ts';
-import { createScrubber } from '../cache/scrub/scrubber.ts';
-import type { Config } from '../config/load.ts';
-import type { Digest } from '../oci/digest.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { MeteredEvents } from '../telemetry/metrics/metrics.ts';
+import { closeTogether } from '../../base/flow/close-all.ts';
+import { createEvictor, type EvictorOptions } from '../../cache/eviction/evictor.ts';
+import { createPlanThread } from '../../cache/eviction/plan-thread.ts';
+import type { CacheContext } from '../../cache/registry/context.ts';
+import type { CachedRegistry } from '../../cache/registry/registry.ts';
+import { createScrubber } from '../../cache/scrub/scrubber.ts';
+import type { Config } from '../../config/load.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
 
-interface Upkeep {
+export interface ConfiguredUpkeep {
   /** Begins to measure, scrub and evict, for all who share the store from this machine. */
   start(): void;
   close(): Promise<void>;
 }
 
-interface UpkeepParts {
+export interface UpkeepParts {
   readonly cache: CacheContext;
-  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  /** Those in force. */
+  readonly registries: () => Iterable<CachedRegistry>;
   readonly events: MeteredEvents;
 }
 
@@ -28,12 +29,12 @@ const measuring = { maxBytes: Number.POSITIVE_INFINITY, everyMs: 3_600_000 };
  * Measures and scrubs the store, and evicts where the configuration says how much it may hold.
  * Before it starts it only adds what this process stored to the common total.
  */
-export function createUpkeep({ eviction, store }: Config, parts: UpkeepParts): Upkeep {
+export function createUpkeep({ eviction, store }: Config, parts: UpkeepParts): ConfiguredUpkeep {
   const { cache, registries, events } = parts;
   const deleted = (digest: Digest): void => {
     cache.memory.delete(digest);
     cache.copies.forget(digest);
-    for (const registry of registries.values()) registry.forget(digest);
+    for (const registry of registries()) registry.forget(digest);
   };
   const common = { store: cache.medium, instance: cache.instance, events, deleted };
   const sizes: Pick<EvictorOptions, 'maxBytes' | 'everyMs'> =

@@ -2,15 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import { stringify } from 'yaml';
-import { configuredStreams } from '../../src/app/streams.ts';
-import { load } from '../../src/config/load.ts';
-import { silentStreamEvents } from '../../src/image-streams/index/events.ts';
-import { parseDigest } from '../../src/oci/digest.ts';
-import { parseRepository } from '../../src/oci/reference.ts';
-import { createMemoryStore } from '../../src/store/memory-store.ts';
-import { until } from '../support/bodies.ts';
-import { imageStreamDouble } from '../support/image-stream-double.ts';
-import { serviceRig } from '../support/service.ts';
+import { configuredStreams } from '../../../src/app/generations/streams.ts';
+import { load } from '../../../src/config/load.ts';
+import { silentStreamEvents } from '../../../src/image-streams/index/events.ts';
+import { parseDigest } from '../../../src/oci/digest.ts';
+import { parseRepository } from '../../../src/oci/reference.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
+import { until } from '../../support/bodies.ts';
+import { imageStreamDouble } from '../../support/image-stream-double.ts';
+import { serviceRig } from '../../support/service.ts';
 
 const digest = parseDigest(`sha256:${'a'.repeat(64)}`);
 

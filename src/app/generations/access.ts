@@ -1,35 +1,34 @@
-import type { Authenticator, ContentProofs, ContentTags, SearchEvents } from '../auth/access.ts';
-import type { Attempts } from '../auth/attempts.ts';
-import { createKubernetesCluster } from '../auth/clusters/api-server/cluster-reviews.ts';
-import { locallyChecked } from '../auth/clusters/api-server/local-check.ts';
-import type { ClusterEvents, RememberedCluster } from '../auth/clusters/cluster.ts';
-import { type Clusters, createClusters } from '../auth/clusters/clusters.ts';
-import { fairlyReviewed } from '../auth/clusters/fair-reviews.ts';
-import { createOperators, type Operators } from '../auth/clusters/operators.ts';
-import { remembered } from '../auth/clusters/remembered.ts';
-import { type ReviewSharing, SharedReviews } from '../auth/clusters/shared-reviews.ts';
-import { createClusterGuard } from '../auth/guards/cluster-guard.ts';
-import { createRobotsGuard } from '../auth/guards/robots-guard.ts';
-import { LoginPlaces } from '../auth/login-places.ts';
-import type { Bcrypt } from '../auth/robots/bcrypt.ts';
-import { rulePresets } from '../auth/rules/rule-presets.ts';
-import { createAuthorizer } from '../auth/rules/ruled-access.ts';
-import { createRuleBook, type Rule, type RuleBook } from '../auth/rules/rules.ts';
-import type { KeptSubjects } from '../auth/tokens/kept-subjects.ts';
-import type { TokenKeys } from '../auth/tokens/token-keys.ts';
-import { closeTogether } from '../base/flow/close-all.ts';
-import type { Current } from '../base/state/watched-file.ts';
-import { defined } from '../base/text/defined.ts';
-import type { ClusterConfig, Config, HostConfig } from '../config/config.ts';
-import { ConfigError } from '../config/faults.ts';
-import type { Readings } from '../image-streams/flat-tags.ts';
-import type { Host } from '../proxy/access/hosts.ts';
+import type { Authenticator, ContentProofs, ContentTags, SearchEvents } from '../../auth/access.ts';
+import type { Attempts } from '../../auth/attempts.ts';
+import { createKubernetesCluster } from '../../auth/clusters/api-server/cluster-reviews.ts';
+import { locallyChecked } from '../../auth/clusters/api-server/local-check.ts';
+import type { ClusterEvents, RememberedCluster } from '../../auth/clusters/cluster.ts';
+import { type Clusters, createClusters } from '../../auth/clusters/clusters.ts';
+import { fairlyReviewed } from '../../auth/clusters/fair-reviews.ts';
+import { createOperators, type Operators } from '../../auth/clusters/operators.ts';
+import { remembered } from '../../auth/clusters/remembered.ts';
+import { type ReviewSharing, SharedReviews } from '../../auth/clusters/shared-reviews.ts';
+import { createClusterGuard } from '../../auth/guards/cluster-guard.ts';
+import { createRobotsGuard } from '../../auth/guards/robots-guard.ts';
+import { LoginPlaces } from '../../auth/login-places.ts';
+import type { Bcrypt } from '../../auth/robots/bcrypt.ts';
+import { rulePresets } from '../../auth/rules/rule-presets.ts';
+import { createAuthorizer } from '../../auth/rules/ruled-access.ts';
+import { createRuleBook, type Rule, type RuleBook } from '../../auth/rules/rules.ts';
+import type { KeptSubjects } from '../../auth/tokens/kept-subjects.ts';
+import type { TokenKeys } from '../../auth/tokens/token-keys.ts';
+import type { Current } from '../../base/state/watched-file.ts';
+import { defined } from '../../base/text/defined.ts';
+import type { ClusterConfig, Config, HostConfig } from '../../config/config.ts';
+import { ConfigError } from '../../config/faults.ts';
+import type { Readings } from '../../image-streams/flat-tags.ts';
+import type { Host } from '../../proxy/access/hosts.ts';
 import type { ClusterStreams } from './streams.ts';
 
 /** The rules of each host that asks a cluster, by the host's name. */
-type RuleBooks = ReadonlyMap<string, RuleBook>;
+export type RuleBooks = ReadonlyMap<string, RuleBook>;
 
-type KnownClusters = ReadonlyMap<string, RememberedCluster>;
+export type KnownClusters = ReadonlyMap<string, RememberedCluster>;
 
 /** Compiles the rules that hosts name; `readings` says what flat tags stand for. */
 export function configuredRules({ hosts, rules }: Config, readings: Readings): RuleBooks {
@@ -40,7 +39,7 @@ export function configuredRules({ hosts, rules }: Config, readings: Readings): R
   );
 }
 
-interface AccessParts {
+export interface AccessParts {
   readonly rules: RuleBooks;
   readonly reach: ContentTags & ContentProofs;
   readonly subjects: KeptSubjects;
@@ -55,7 +54,6 @@ interface AccessParts {
 interface ConfiguredAccess {
   readonly hosts: readonly Host[];
   forget(): void;
-  close(): Promise<void>;
 }
 
 /** Puts a guard before each host that wants one. */
@@ -115,7 +113,6 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
     forget() {
       for (const court of courts) court.forget();
     },
-    close: () => closeTogether([...known.values()].map((cluster) => () => cluster.close())),
   };
 }
 
@@ -160,7 +157,7 @@ function issuersOf(all: Config['clusters']): Readonly<Record<string, string>> {
   );
 }
 
-interface ClusterSurroundings {
+export interface ClusterSurroundings {
   /** Failed logins by address. Default: none. */
   readonly attempts?: Pick<Attempts, 'hasFailed'>;
   /** The clock of what is remembered, in milliseconds. Default: one that never goes back. */
@@ -193,8 +190,11 @@ const mostReviewsWaiting = 5_000;
 /** Tokens that are looked up in the store at a time: few enough to get their review soon. */
 const mostLooks = 64;
 
-/** From the inside out: the cluster, shared and remembered answers, local checks of its tokens. */
-async function configuredCluster(
+/**
+ * One of them, from the inside out: the cluster, shared and remembered answers, local checks of its
+ * tokens.
+ */
+export async function configuredCluster(
   name: string,
   { remember, serviceAccountTokens, streams: _, ...where }: ClusterConfig,
   events: ClusterEvents,

@@ -1,17 +1,17 @@
-import { closeTogether } from '../base/flow/close-all.ts';
-import { defined } from '../base/text/defined.ts';
-import type { ClusterConfig, Config } from '../config/config.ts';
-import { createImageStreams } from '../image-streams/image-streams.ts';
-import type { StreamIndexEvents } from '../image-streams/index/events.ts';
-import { FollowedStreams } from '../image-streams/index/followed-streams.ts';
-import { createPlaces } from '../image-streams/places.ts';
-import type { StreamIndex } from '../image-streams/stream-index.ts';
-import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
-import { loadKubeconfig } from '../kubernetes/kubeconfig.ts';
-import type { Repository } from '../oci/reference.ts';
-import { createRouter } from '../proxy/access/route.ts';
-import { streamsKey } from '../store/keys.ts';
-import type { Records } from '../store/records.ts';
+import { closeTogether } from '../../base/flow/close-all.ts';
+import { defined } from '../../base/text/defined.ts';
+import type { ClusterConfig, Config } from '../../config/config.ts';
+import { createImageStreams } from '../../image-streams/image-streams.ts';
+import type { StreamIndexEvents } from '../../image-streams/index/events.ts';
+import { FollowedStreams } from '../../image-streams/index/followed-streams.ts';
+import { createPlaces } from '../../image-streams/places.ts';
+import type { StreamIndex } from '../../image-streams/stream-index.ts';
+import { createKubernetesClient, type KubernetesClient } from '../../kubernetes/client.ts';
+import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
+import type { Repository } from '../../oci/reference.ts';
+import { createRouter } from '../../proxy/access/route.ts';
+import { streamsKey } from '../../store/keys.ts';
+import type { Records } from '../../store/records.ts';
 
 /** The indexes of image streams, one for each cluster that is configured to be followed. */
 export interface ClusterStreams {
@@ -27,6 +27,8 @@ export interface ClusterStreams {
   /** Takes over the lists of trusted namespaces. */
   reload(config: Config): void;
   start(): void;
+  /** They were started elsewhere, now. */
+  started(): void;
   close(): Promise<void>;
 }
 
@@ -40,11 +42,18 @@ const readyWaitMs = 60_000;
 
 /** Makes the indexes. Sends no request before `start`. */
 export async function configuredStreams(config: Config, parts: ClusterStreamsParts): Promise<ClusterStreams> {
-  const made = await Promise.all(
-    Object.entries(config.clusters).flatMap(([name, cluster]) =>
-      cluster.streams === undefined ? [] : [followed(name, cluster, config, parts)],
-    ),
+  return joinedStreams(
+    await Promise.all(followedClusters(config).map((name) => followedCluster(name, config, parts))),
   );
+}
+
+/** The clusters whose image streams are followed. */
+export function followedClusters({ clusters }: Config): readonly string[] {
+  return Object.keys(clusters).filter((name) => clusters[name]?.streams !== undefined);
+}
+
+/** The indexes of several clusters as one. */
+export function joinedStreams(made: readonly FollowedCluster[]): ClusterStreams {
   const indexes = new Map(made.map(({ index }) => [index.cluster, index]));
   let startedAt = Number.NEGATIVE_INFINITY;
   return {
@@ -57,30 +66,25 @@ export async function configuredStreams(config: Config, parts: ClusterStreamsPar
     reload({ clusters }) {
       for (const [name, index] of indexes) index.trust(clusters[name]?.streams?.trusted ?? []);
     },
+    started() {
+      startedAt = performance.now();
+    },
     start() {
       startedAt = performance.now();
       for (const index of indexes.values()) index.start();
     },
-    async close() {
-      await closeTogether(
-        made.map(
-          ({ index }) =>
-            () =>
-              index.close(),
-        ),
-      );
-      await closeTogether(
-        made.map(
-          ({ client }) =>
-            () =>
-              client.close(),
-        ),
-      );
-    },
+    close: () => closeTogether(made.map((cluster) => () => closedCluster(cluster))),
   };
 }
 
-interface Followed {
+/** Follows no more, and closes the connections. */
+export async function closedCluster({ index, client }: FollowedCluster): Promise<void> {
+  await index.close();
+  await client.close();
+}
+
+/** The index of the image streams of one cluster. */
+export interface FollowedCluster {
   readonly index: FollowedStreams;
   readonly client: KubernetesClient;
 }
@@ -88,12 +92,23 @@ interface Followed {
 /** Connections beside the watches: for the lists. */
 const listConnections = 2;
 
-async function followed(
+/** All settings that an index follows from; the trusted namespaces are told to it. */
+export function streamSettings(cluster: string, config: Config): unknown {
+  const { kubeconfigFile, context, streams } = config.clusters[cluster] ?? {};
+  const { trusted: _, ...own } = streams ?? {};
+  const { names } = placesOf(config, streams?.proxyNames ?? []);
+  const formerMs = Object.entries(config.upstreams).map(([name, { tags }]) => [name, tags.formerMs]);
+  return { kubeconfigFile, context, own, formerMs, places: settingsText(config, names, streams?.namespaces) };
+}
+
+/** Makes the index of one cluster. Sends no request before it starts. */
+export async function followedCluster(
   cluster: string,
-  { kubeconfigFile, context, streams }: ClusterConfig,
   config: Config,
   { records, events }: ClusterStreamsParts,
-): Promise<Followed> {
+): Promise<FollowedCluster> {
+  const settings: Partial<ClusterConfig> = config.clusters[cluster] ?? {};
+  const { kubeconfigFile, context, streams } = settings;
   const { trusted = [], staleMs = 0, namespaces } = streams ?? {};
   const places = placesOf(config, streams?.proxyNames ?? []);
   const kubeconfig = await loadKubeconfig(defined({ kubeconfigFile, context }));

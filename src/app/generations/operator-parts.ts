@@ -1,0 +1,62 @@
+import type { Operators } from '../../auth/clusters/operators.ts';
+import { defined } from '../../base/text/defined.ts';
+import type { ExplainApi } from '../../proxy/operators/explain.ts';
+import type { Mirror } from '../mirror/service.ts';
+import type { ServiceGeneration } from './generation.ts';
+
+interface OperatorParts {
+  readonly explain: ExplainApi;
+  readonly trustedProxies: () => readonly string[];
+  readonly operators?: Operators;
+  readonly mirror?: Pick<Mirror, 'desk' | 'holds' | 'serving'>;
+}
+
+/**
+ * What operators use, as it is in force at each request. Whether there is a mirror, and who may
+ * come in from elsewhere, is decided at the start.
+ */
+export function operatorParts(first: ServiceGeneration, current: () => ServiceGeneration): OperatorParts {
+  const mirror = (): Mirror => {
+    const { mirror: found } = current();
+    if (found === undefined) throw new Error('there is no mirror');
+    return found;
+  };
+  const operators: Operators = {
+    judge: async (token, question) => current().operators?.judge(token, question) ?? { kind: 'unknown' },
+  };
+  return {
+    explain: {
+      explain: (query, viewer) => current().explain.explain(query, viewer),
+      impersonated: (caller, wanted) => current().explain.impersonated(caller, wanted),
+      ...(first.explain.subjectOf && {
+        subjectOf: (token: string, address: string) => current().explain.subjectOf?.(token, address),
+      }),
+    },
+    trustedProxies: () => current().config.trustedProxies,
+    ...defined({
+      operators: first.operators && operators,
+      mirror: first.mirror && {
+        desk: delegatingDesk(() => mirror().desk),
+        holds: delegatingHolds(() => mirror().holds),
+        serving: (path: string) => mirror().serving(path),
+      },
+    }),
+  };
+}
+
+function delegatingDesk(desk: () => Mirror['desk']): Mirror['desk'] {
+  return {
+    tasks: (filter) => desk().tasks(filter),
+    order: (pair) => desk().order(pair),
+    retry: (filter) => desk().retry(filter),
+    drop: (destination, asker) => desk().drop(destination, asker),
+  };
+}
+
+function delegatingHolds(holds: () => Mirror['holds']): Mirror['holds'] {
+  return {
+    list: () => holds().list(),
+    hold: (order, asker) => holds().hold(order, asker),
+    release: (destination, asker) => holds().release(destination, asker),
+  };
+}
