@@ -56,6 +56,12 @@ const programs = {
     folder: '/cmd/registry',
     build: ['build'],
   },
+  helm: {
+    module: 'helm.sh/helm/v4',
+    version: 'v4.3.1',
+    folder: '/cmd/helm',
+    build: ['build', '-trimpath', '-ldflags=-s -w'],
+  },
   kubernetes: {
     source: join(import.meta.dirname, 'kubernetes'),
     build: ['build', '-trimpath', '-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4'],

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pushImage } from '../../support/images.ts';
 import { freePort, type Program, until } from '../../support/program.ts';
+import { renderedCase } from '../fixtures/chart.ts';
 import { type StreamCluster, streamCluster } from '../fixtures/image-streams.ts';
 import { onePlatform } from '../fixtures/images.ts';
 import { names } from '../fixtures/mirror-stand.ts';
@@ -15,7 +16,6 @@ import type { Scenario, Scene } from '../scenario.ts';
 const soonMs = 60_000;
 /** A lease whose holder is gone is waited for. */
 const takeoverMs = 120_000;
-const rights = join(import.meta.dirname, '../../../deploy/openshift/ci-images-mirror/rbac.yaml');
 const namespace = 'ocp';
 
 /**
@@ -24,7 +24,7 @@ const namespace = 'ocp';
  */
 export const mirrorStreams: Scenario = {
   name: 'mirror-streams',
-  needs: ['docker-registry', 'kubernetes'],
+  needs: ['docker-registry', 'helm', 'kubernetes'],
   limitMs: 500_000,
   async play(scene) {
     const stand = await streamStand(scene);
@@ -46,7 +46,9 @@ interface Stand {
 
 async function streamStand(scene: Scene): Promise<Stand> {
   const cluster = await streamCluster(scene, ['ci', namespace, 'ocp-priv']);
-  await cluster.kubectl(['apply', '--filename', rights]);
+  const objects = await renderedCase(scene, 'ci-images-mirror', ['settings.mirror.imageStreams.watch=true']);
+  for (const file of ['account.yaml', 'rights.yaml'])
+    await cluster.kubectl(['apply', '--filename', join(objects, file)]);
   const [appCi, qci] = [await registry(scene, { name: 'app-ci' }), await registry(scene, { name: 'qci' })];
   const images = await Promise.all(
     ['cli', 'installer', 'tests'].map(async (tag) =>

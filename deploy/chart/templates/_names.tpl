@@ -1,0 +1,36 @@
+{{/* The name of all objects. */}}
+{{- define "quayside.name" -}}
+{{- .Values.nameOverride | default .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "quayside.selector" -}}
+app.kubernetes.io/name: quayside
+app.kubernetes.io/instance: {{ include "quayside.name" . }}
+{{- end -}}
+
+{{- define "quayside.metadata" -}}
+name: {{ include "quayside.name" . }}
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "quayside.selector" . | nindent 2 }}
+{{- end -}}
+
+{{/* Of an object that belongs to no namespace: (list . "suffix"). */}}
+{{- define "quayside.clusterName" -}}
+{{- $root := index . 0 -}}
+{{- $name := include "quayside.name" $root -}}
+{{- if ne $name $root.Release.Namespace }}{{ $root.Release.Namespace }}-{{ end }}{{ $name }}-{{ index . 1 -}}
+{{- end -}}
+
+{{- define "quayside.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (include "quayside.name" .) -}}
+{{- end -}}
+
+{{- define "quayside.image" -}}
+{{- $image := .Values.image -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,115 @@
+/** The schema of the chart's values: those of the chart itself, and the settings as they are. */
+import { publishedSchema } from '../../src/config/schema/published.ts';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const text = { type: 'string' };
+const count = { type: 'integer', minimum: 0 };
+const flag = { type: 'boolean' };
+const words = { type: 'array', items: text };
+/** What Kubernetes itself checks. */
+const anything = { type: 'object' };
+const list = { type: 'array', items: anything };
+const ports = { type: 'array', items: { type: 'integer', minimum: 1, maximum: 65_535 } };
+const quantity = { type: ['string', 'number'] };
+const texts = { type: 'object', additionalProperties: text };
+
+const closed = (properties: Schema): Schema => ({ type: 'object', properties, additionalProperties: false });
+
+const values: Schema = {
+  image: closed({
+    repository: { type: 'string', minLength: 1 },
+    tag: text,
+    digest: { type: 'string', pattern: '^(sha256:[a-f0-9]{64})?$' },
+    pullPolicy: { enum: ['Always', 'IfNotPresent', 'Never'] },
+  }),
+  imagePullSecrets: list,
+  nameOverride: text,
+  mounts: {
+    type: 'object',
+    propertyNames: { pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' },
+    additionalProperties: {
+      ...closed({ secret: text, configMap: text, path: { type: 'string', pattern: '^/' } }),
+      oneOf: [{ required: ['secret'] }, { required: ['configMap'] }],
+    },
+  },
+  args: words,
+  env: list,
+  volumes: closed({ spool: anything, disk: anything, store: anything, tmp: anything }),
+  claim: closed({ size: quantity, storageClassName: text }),
+  fleet: closed({ enabled: flag, port: count, secret: text }),
+  replicas: count,
+  autoscaling: closed({
+    enabled: flag,
+    minReplicas: { type: 'integer', minimum: 1 },
+    maxReplicas: { type: 'integer', minimum: 1 },
+    cpuPercent: { type: 'integer', minimum: 1 },
+  }),
+  disruption: closed({ maxUnavailable: quantity, minAvailable: quantity }),
+  spread: { enum: ['ScheduleAnyway', 'DoNotSchedule'] },
+  strategy: anything,
+  resources: anything,
+  terminationGracePeriodSeconds: count,
+  preStopSeconds: count,
+  probes: closed({
+    startupSeconds: { type: 'integer', minimum: 10 },
+    timeoutSeconds: { type: 'integer', minimum: 1 },
+    livenessFailures: { type: 'integer', minimum: 1 },
+  }),
+  service: closed({
+    type: { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
+    port: count,
+    annotations: texts,
+  }),
+  route: closed({
+    enabled: flag,
+    hosts: words,
+    termination: { enum: ['', 'edge', 'reencrypt', 'passthrough'] },
+    timeout: text,
+    annotations: texts,
+  }),
+  ingress: closed({ enabled: flag, className: text, hosts: words, tlsSecret: text, annotations: texts }),
+  monitoring: closed({ enabled: flag, interval: text, labels: texts }),
+  networkPolicy: closed({
+    enabled: flag,
+    clients: list,
+    monitoring: list,
+    mirror: list,
+    dns: closed({ to: list, ports }),
+    apiServerPorts: ports,
+    registries: list,
+    ports,
+    ingress: list,
+    egress: list,
+  }),
+  serviceAccount: closed({ name: text, create: flag, annotations: texts }),
+  rbac: closed({ create: flag }),
+  gitSync: closed({
+    enabled: flag,
+    image: text,
+    repo: text,
+    ref: text,
+    root: { type: 'string', pattern: '^/' },
+    link: text,
+    period: text,
+    sizeLimit: quantity,
+  }),
+  podAnnotations: texts,
+  podLabels: texts,
+  podSecurityContext: anything,
+  nodeSelector: texts,
+  tolerations: list,
+  affinity: anything,
+  priorityClassName: text,
+};
+
+/** What `deploy/chart/values.schema.json` holds. */
+export function valuesSchema(): Schema {
+  const { $schema, ...settings } = publishedSchema();
+  return {
+    $schema,
+    title: 'Values of the chart of Quayside',
+    // Helm adds `global` by itself.
+    ...closed({ settings, ...values, global: anything }),
+  };
+}
