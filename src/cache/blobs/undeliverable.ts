@@ -1,5 +1,5 @@
 import { createLru } from '../../base/state/lru.ts';
-import { type Clock, withFairTimeout } from '../../base/time/wait.ts';
+import { ageMs, type Clock, withFairTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -13,8 +13,10 @@ interface UndeliverableOptions {
 
 interface DeliveryFailure {
   readonly refusal: RegistryError;
-  readonly askAgainAt: number;
-  readonly until: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** The upstream wants to be left alone for so long, milliseconds. */
+  readonly throttledMs: number;
 }
 
 const mostRemembered = 10_000;
@@ -31,7 +33,7 @@ export class Undeliverable {
   readonly #failures = createLru<string, DeliveryFailure>(mostRemembered);
   readonly #withholdMs: number;
   readonly #now: () => number;
-  #lastUntil = Number.NEGATIVE_INFINITY;
+  #lastAt = Number.NEGATIVE_INFINITY;
 
   constructor({ withholdMs, now }: UndeliverableOptions) {
     this.#withholdMs = withholdMs;
@@ -40,18 +42,17 @@ export class Undeliverable {
 
   /** Whether nothing at all is withheld; costs nothing. */
   get isEmpty(): boolean {
-    return this.#lastUntil === Number.NEGATIVE_INFINITY || this.#lastUntil <= this.#now();
+    return this.#lastAt === Number.NEGATIVE_INFINITY || ageMs(this.#lastAt, this.#now()) >= this.#withholdMs;
   }
 
   /** The content could not be delivered under that repository. */
   failed(repository: Repository, digest: Digest, error: unknown): void {
     if (this.#withholdMs === 0 || !(error instanceof RegistryError)) return;
     const { code, retryAfterSeconds = throttledSeconds } = error;
-    const isThrottled = code === 'TOOMANYREQUESTS';
-    const askAgainAt = isThrottled ? this.#now() + retryAfterSeconds * 1000 : Number.NEGATIVE_INFINITY;
-    const until = this.#now() + this.#withholdMs;
-    this.#failures.set(keyOf(repository, digest), { refusal: error, askAgainAt, until });
-    this.#lastUntil = until;
+    const throttledMs = code === 'TOOMANYREQUESTS' ? retryAfterSeconds * 1000 : 0;
+    const at = this.#now();
+    this.#failures.set(keyOf(repository, digest), { refusal: error, at, throttledMs });
+    this.#lastAt = at;
   }
 
   /** The content has come: nothing is withheld for it any more. */
@@ -70,14 +71,14 @@ export class Undeliverable {
    */
   refuseThrottled(repository: Repository, digest: Digest): boolean {
     const found = this.#find(repository, digest);
-    if (found !== undefined && this.#now() < found.askAgainAt) throw found.refusal;
+    if (found !== undefined && ageMs(found.at, this.#now()) < found.throttledMs) throw found.refusal;
     return found !== undefined;
   }
 
   #find(repository: Repository, digest: Digest): DeliveryFailure | undefined {
     if (this.isEmpty) return undefined;
     const found = this.#failures.get(keyOf(repository, digest));
-    return found !== undefined && found.until > this.#now() ? found : undefined;
+    return found !== undefined && ageMs(found.at, this.#now()) < this.#withholdMs ? found : undefined;
   }
 }
 

@@ -50,7 +50,7 @@ interface Pipeline {
 
 /** A connection that is made when it is first used. */
 export function createConnection(settings: UpstreamSettings): Connection {
-  const { name, now, random, retries, longestWaitSeconds, events } = settings;
+  const { name, now, steady, random, retries, longestWaitSeconds, events } = settings;
   const upstream = baseOf(settings.url);
   const closing = new AbortController();
   const wires: Transports = { agents: createAgents({ ...settings, upstream }), downloads: createDownloads() };
@@ -78,7 +78,7 @@ export function createConnection(settings: UpstreamSettings): Connection {
       } catch (error) {
         signal.throwIfAborted();
         const absence = reach.absence();
-        throw absence === undefined ? networkFailure(error) : connectRefusal(error, absence, now());
+        throw absence === undefined ? networkFailure(error) : connectRefusal(error, absence, steady());
       }
     };
   const once = through(send);
@@ -133,14 +133,14 @@ function sender(
   wires: Transports,
   closing: AbortSignal,
 ): Pipeline {
-  const { name, events, now, requestsPerSecond, limit, share } = settings;
+  const { name, events, now, steady, requestsPerSecond, limit, share } = settings;
   const credentials = credentialsFrom(settings.credentials, hostsOf(name, upstream));
   const wire = transport({ ...settings, ...wires, secretsOf: (ask) => secretsOf(ask, credentials) });
   const slow =
-    requestsPerSecond === undefined ? wire : rateLimited(wire, () => requestsPerSecond * share(), now);
+    requestsPerSecond === undefined ? wire : rateLimited(wire, () => requestsPerSecond * share(), steady);
   const bearable = limit?.limited(slow) ?? slow;
   const inside = limitConcurrency(settings);
-  const guard = createBreaker(settings.breaker, now, {
+  const guard = createBreaker(settings.breaker, steady, {
     changed: (state, last) => {
       const isFailing = state === 'open' && last !== undefined;
       events?.breakerChanged({
@@ -155,7 +155,7 @@ function sender(
   const reach: Reachability = createReachability({
     ...ping,
     breaker: guard,
-    now,
+    now: steady,
     closing,
     changed: (isReachable, error) => events?.reachabilityChanged?.({ upstream: name, isReachable, error }),
     dated: (skewMs) => events?.dated?.({ upstream: name, skewMs }),

@@ -103,9 +103,13 @@ const defaults = {
 } satisfies Partial<UpstreamOptions>;
 
 /** The options with every default in its place. */
-export type UpstreamSettings = UpstreamOptions & Required<Pick<UpstreamOptions, keyof typeof defaults>>;
+export type UpstreamSettings = UpstreamOptions &
+  Required<Pick<UpstreamOptions, keyof typeof defaults>> & {
+    /** For pauses, milliseconds since some point in time: `now` goes back where a clock is set. */
+    readonly steady: () => number;
+  };
 
 /** Fills in the defaults. */
 export function settingsOf(options: UpstreamOptions): UpstreamSettings {
-  return { ...defaults, ...options };
+  return { ...defaults, ...options, steady: options.now ?? (() => performance.now()) };
 }

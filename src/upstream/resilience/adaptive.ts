@@ -17,7 +17,7 @@ interface AdaptiveOptions {
   readonly longestWaitSeconds?: number;
   /** From 0 to 1, for jitter. Default: Math.random. */
   readonly random?: () => number;
-  /** Milliseconds since the epoch. Default: Date.now. */
+  /** Milliseconds since the epoch. Default: Date.now; for pauses performance.now. */
   readonly now?: () => number;
 }
 
@@ -25,7 +25,7 @@ interface AdaptiveOptions {
 export interface AdaptiveLimit {
   /** Requests at a time, by now. */
   readonly concurrency: number;
-  /** Nothing is asked before; milliseconds since the epoch. */
+  /** Nothing is asked before; milliseconds, by default as `performance.now` counts them. */
   readonly pausedUntil: number;
   /** The same requests, delayed; `TOOMANYREQUESTS` for a pause above the limit. */
   limited(send: Dispatch): Dispatch;
@@ -58,7 +58,7 @@ const defaults = {
   growAfter: 10,
   longestWaitSeconds: 15,
   random: Math.random,
-  now: Date.now,
+  now: () => performance.now(),
 } satisfies AdaptiveOptions;
 
 /** A first pause without `Retry-After` is up to this long, each next up to twice as long, ms. */
@@ -78,11 +78,11 @@ export function createAdaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimi
   const permits = () => pace.concurrency;
   const uploads = new Semaphore({ permits });
   const questions = new Semaphore({ permits });
-  const { requestsPerSecond } = options;
+  const { requestsPerSecond, now: wall = Date.now } = options;
   const beat =
     requestsPerSecond === undefined ? undefined : createRateLimiter(() => requestsPerSecond, settings.now);
   const noted = (answer: UpstreamResponse, sent: number): UpstreamResponse => {
-    pace = adapted(pace, { ...newsOf(answer, settings.now()), sent, lastSent }, settings);
+    pace = adapted(pace, { ...newsOf(answer, wall()), sent, lastSent }, settings);
     return answer;
   };
   return {

@@ -71,6 +71,15 @@ test('an upstream that throttles is left alone for as long as it asks, or for a 
   t.end();
 });
 
+test('a clock that is set back withholds nothing for longer', (t) => {
+  const { clock, undeliverable, fail } = made();
+  fail('TOOMANYREQUESTS', 30);
+  clock.now -= 3_600_000;
+  t.doesNotThrow(() => undeliverable.refuseThrottled(repository, digest));
+  t.equal(undeliverable.failureOf(repository, digest), undefined);
+  t.end();
+});
+
 test('with 0 nothing is withheld', (t) => {
   const { undeliverable, fail } = made(0);
   fail('UNAVAILABLE');

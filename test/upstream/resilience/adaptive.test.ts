@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { mock } from 'node:test';
 import { test } from 'tap';
 import type { UpstreamRequest, UpstreamResponse } from '../../../src/upstream/exchange.ts';
 import { adapted, createAdaptiveLimit, type LimitState } from '../../../src/upstream/resilience/adaptive.ts';
@@ -96,6 +97,15 @@ test('so many requests a second are sent as the limit says, after a burst of one
   t.ok((await secondsFor(10)) >= 0.19, 'ten more take a fifth of a second');
   now = 10_000;
   t.ok((await secondsFor(50)) < 0.9);
+});
+
+test('a clock that is set back does not lengthen a pause', async (t) => {
+  const limit = createAdaptiveLimit({ longestWaitSeconds: 15 });
+  const send = limit.limited(async (ask) => ({ ...answerTo(ask, 429), headers: { 'retry-after': '20' } }));
+  await send(questionTo('/v2/'));
+  mock.timers.enable({ apis: ['Date'], now: Date.now() - 3_600_000 });
+  t.teardown(() => mock.timers.reset());
+  await t.rejects(send(questionTo('/v2/')), { message: /next attempt in (20|19) s/ });
 });
 
 test('an upload never waits for the question that it needs', async (t) => {

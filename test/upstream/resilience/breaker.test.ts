@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import { test } from 'tap';
 import { parseRepository, type Repository } from '../../../src/oci/reference.ts';
 import {
@@ -69,6 +70,20 @@ test('an upstream that fails is left alone, and asked again seconds later', asyn
   delete registry.switches.status;
   t.equal((await upstream.manifest(app, v1)).kind, 'found');
   t.same(ofBreaker(events), ['breaker open', 'breaker half-open', 'breaker closed']);
+});
+
+test('a clock that is set back does not keep an upstream closed for longer', async (t) => {
+  const { registry, upstream, events } = await rig(t, {
+    retries: 0,
+    breaker: { ...options, openMs: 60_000 },
+  });
+  registry.switches.status = { of: 'everything', code: 500 };
+  await refused(upstream, 3, [app, other]);
+  await until(() => events.includes('breaker open'));
+  mock.timers.enable({ apis: ['Date'], now: Date.now() - 3_600_000 });
+  t.teardown(() => mock.timers.reset());
+  const { retryAfterSeconds = Number.POSITIVE_INFINITY } = await refusalOf(upstream.manifest(app, v1));
+  t.ok(retryAfterSeconds <= 60);
 });
 
 test('a repository that alone fails is left alone by itself, and asked again seconds later', async (t) => {
