@@ -32,7 +32,7 @@ import { Generations } from './generations/generations.ts';
 import { operatorParts } from './generations/operator-parts.ts';
 import { subjectsKeptMs, swept } from './generations/upkeep.ts';
 import { changesRights } from './reload.ts';
-import { fleetNews, movesTold } from './replicas/fleet-news.ts';
+import { cacheTold, fleetNews } from './replicas/fleet-news.ts';
 import { configuredMembers } from './replicas/members.ts';
 import { amongWorkers } from './replicas/workers.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
@@ -97,7 +97,10 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     counted: (address, token) => fleet?.tell({ kind: 'failed-login', address, ...defined({ token }) }),
   });
   const storeCheck = new StoreCheck(config, events);
-  const { store, files, kernel } = await servedStore(config, buffers, { store: storeCheck.events, disk: events });
+  const { store, files, kernel } = await servedStore(config, buffers, {
+    store: storeCheck.events,
+    disk: events,
+  });
   const tokenKeys = createKeptKeys({
     records: store.records,
     own: workers?.welcome.tokenSecret,
@@ -114,7 +117,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
       labelRightsKey([...(inForce?.current.books.values() ?? [])], streamsInForce(), [place, tag]),
     isRoot: (place, digest) => isRootIn(streamsInForce(), place, digest),
     ...{ store, buffers, kernel },
-    events: movesTold(events, fleet),
+    events: cacheTold(events, fleet, 's3' in config.store),
     ...defined({ isStoredOnce: fleet?.isStoredOnce, isStoredBy: fleet?.isStoredBy, clock }),
   });
   const passwords = createBcrypt({ hasFailed: (address) => guesses.hasFailed(address, 'password') });
@@ -132,6 +135,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   const forgetting = fleetNews({
     fleet,
     cache,
+    upstreams: () => generations.current.parts.upstreams.values.map(({ upstream }) => upstream),
     access: { forget: () => generations.current.forget() },
     attempts: guesses,
     events,

@@ -95,6 +95,8 @@ export interface CacheEvents {
   wrongContent?(event: UpstreamLie): void;
   /** A reader joined a download that was running. */
   joined(event: FillName): void;
+  /** A downloaded blob is in the store. */
+  blobStored?(event: { readonly digest: Digest; readonly size: number }): void;
   /** A manifest is in the store. */
   manifestStored?(event: { readonly digest: Digest }): void;
   /** The spool holds this many bytes now. */

@@ -35,14 +35,19 @@ function workerContradictions({ workers, store: { memory } }: Settings): Contrad
   return contradictionIf(workers !== 1 && memory !== undefined, ['workers'], message, [['store', 'memory']]);
 }
 
-function fleetContradictions({ fleet, listen, admin }: Settings): Contradiction[] {
+const membersMessage = 'must name the members by exactly one of addresses, dns and endpointSlices';
+
+function fleetContradictions({ fleet, listen, admin, clusters }: Settings): Contradiction[] {
   if (fleet === undefined) return [];
-  const isOne = (fleet.addresses === undefined) !== (fleet.dns === undefined);
+  const { addresses, dns, endpointSlices } = fleet;
+  const isOne = [addresses, dns, endpointSlices].filter((list) => list !== undefined).length === 1;
+  const isUnknown = endpointSlices !== undefined && clusters[endpointSlices.cluster] === undefined;
   const taken = [listen, admin.listen].some(
     (other) => other === fleet.listen && !fleet.listen.endsWith(':0'),
   );
   return [
-    ...contradictionIf(!isOne, ['fleet'], 'must name the members by exactly one of addresses and dns'),
+    ...contradictionIf(!isOne, ['fleet'], membersMessage),
+    ...contradictionIf(isUnknown, ['fleet', 'endpointSlices', 'cluster'], 'is not under clusters'),
     ...contradictionIf(taken, ['fleet', 'listen'], 'must be a port of its own, for members only'),
   ];
 }

@@ -36,8 +36,8 @@ export interface BlobQuestionsOptions {
 const atHandMs = 2_000;
 const hungMs = 30_000;
 
-/** How often, and how far apart, members that followed a dead owner are asked again. */
-const holderTries = 20;
+/** How often, and how far apart, members that followed a dead owner are asked again: for 4 s. */
+const holderTries = 40;
 const holderPauseMs = 100;
 
 interface Followers {
@@ -103,7 +103,7 @@ export class BlobQuestions {
 
   /**
    * From a member that has it, or downloads it from the upstream itself; undefined where this one
-   * is to ask the upstream. Waits for members that are to ask it first, at most 2 s.
+   * is to ask the upstream. Waits for members that are to ask it first, at most 4 s.
    */
   async holder(
     ask: OwnedBlobAsk,

@@ -43,6 +43,8 @@ export interface CachedBlobs extends BlobStore {
    * method it never needs one.
    */
   knows?(digest: Digest): boolean;
+  /** Another replica has stored the blob in this store, which need not be asked for that. */
+  learned?(descriptor: Descriptor): void;
 }
 
 /** What a store reports while it works. */

@@ -71,6 +71,7 @@ export function countedUpstream(upstream: Upstream): CountedUpstream {
       forwardBlob: (repository, digest, asked) =>
         forwarded(() => upstream.forwardBlob(repository, digest, asked)),
       isReachable: (asked) => upstream.isReachable(asked),
+      breakerElsewhere: (isOpen) => upstream.breakerElsewhere?.(isOpen),
       close: () => upstream.close(),
     },
     async idle() {

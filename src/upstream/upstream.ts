@@ -42,6 +42,11 @@ export interface Upstream extends RegistryReader {
     digest: Digest,
     options: ForwardOptions,
   ): Promise<ForwardedBlob | undefined>;
+  /**
+   * Another replica's breaker opened, or closed: this one asks the registry itself before it opens
+   * too, since the trouble may be that replica's own, and tries again at once where it is open.
+   */
+  breakerElsewhere?(isOpen: boolean): void;
   /** Ends idle connections and timers. Requests under way fail. */
   close(): Promise<void>;
 }

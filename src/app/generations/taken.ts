@@ -1,6 +1,7 @@
 import type { MadePart } from '../../base/state/kept-parts.ts';
 import type { Config } from '../../config/load.ts';
 import { followedMirrorRules, mirrored } from '../mirror/loaded.ts';
+import { breakersTold } from '../replicas/fleet-news.ts';
 import { configuredSharing, sharingSettings } from '../replicas/review-sharing.ts';
 import { configuredCluster, type KnownClusters } from './access.ts';
 import type { SharedParts } from './generation.ts';
@@ -93,7 +94,7 @@ export async function takenRegistries(
   const made: ConfiguredRegistry[] = [];
   for (const [name, settings] of Object.entries(config.upstreams)) {
     const connection = await parts.upstreams.take(name, connectionSettings(settings), () =>
-      configuredUpstream(name, settings, { env, events, share: fleet?.share }),
+      configuredUpstream(name, settings, { env, events: breakersTold(events, fleet), share: fleet?.share }),
     );
     const { value } = await parts.registries.take(name, [settings, connection.id, mirror?.id], () => {
       const { upstream } = connection.value;

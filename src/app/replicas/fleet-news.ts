@@ -1,25 +1,53 @@
 import type { Attempts } from '../../auth/attempts.ts';
 import type { CacheEvents } from '../../cache/events.ts';
 import type { CacheContext } from '../../cache/registry/context.ts';
+import type { Upstream, UpstreamEvents } from '../../upstream/upstream.ts';
 import { Forgetting } from './forgetting.ts';
 import type { AllMembers } from './members.ts';
 
-/** The same events, and other members are told of tags that moved. */
-export function movesTold<Events extends CacheEvents>(events: Events, fleet: AllMembers | undefined): Events {
+/** The same events, and other members are told of tags that moved, and of what all can read now. */
+export function cacheTold<Events extends CacheEvents>(
+  events: Events,
+  fleet: AllMembers | undefined,
+  hasOneStore: boolean,
+): Events {
   if (fleet === undefined) return events;
-  return { ...events, tagMoved: (event) => fleet.tell({ kind: 'moved', ...event }) };
+  return {
+    ...events,
+    tagMoved: (event) => fleet.tell({ kind: 'moved', ...event }),
+    blobStored({ digest, size }) {
+      if (hasOneStore) fleet.tell({ kind: 'stored', digest, size });
+    },
+  };
+}
+
+/** The same events, and other members are told of breakers that open or close. */
+export function breakersTold<Events extends UpstreamEvents>(
+  events: Events,
+  fleet: AllMembers | undefined,
+): Events {
+  if (fleet === undefined) return events;
+  return {
+    ...events,
+    breakerChanged(event) {
+      events.breakerChanged(event);
+      const { upstream, state } = event;
+      if (state !== 'half-open') fleet.tell({ kind: 'breaker', upstream, isOpen: state === 'open' });
+    },
+  };
 }
 
 interface NewsParts {
   readonly fleet: AllMembers | undefined;
-  readonly cache: Pick<CacheContext, 'tags' | 'medium'>;
+  readonly cache: Pick<CacheContext, 'tags' | 'medium' | 'store'>;
+  readonly upstreams: () => readonly Pick<Upstream, 'name' | 'breakerElsewhere'>[];
   readonly access: { forget(): void };
   readonly attempts: Attempts;
   readonly events: CacheEvents;
 }
 
 /** Does what other members tell. Out: the order to forget, for all replicas on the store. */
-export function fleetNews({ fleet, cache, access, attempts, events }: NewsParts): Forgetting {
+export function fleetNews({ fleet, cache, upstreams, access, attempts, events }: NewsParts): Forgetting {
   const forgetting = new Forgetting({
     records: cache.medium.records,
     forget: access.forget,
@@ -27,9 +55,22 @@ export function fleetNews({ fleet, cache, access, attempts, events }: NewsParts)
     failed: (operation, error) => events.storeFailed({ operation, error }),
   });
   fleet?.follow((news) => {
-    if (news.kind === 'moved') cache.tags.outdate(news, news.tag, news.digest);
-    if (news.kind === 'failed-login') attempts.failedElsewhere(news.address, news.token);
-    if (news.kind === 'forget') access.forget();
+    switch (news.kind) {
+      case 'moved':
+        return cache.tags.outdate(news, news.tag, news.digest);
+      case 'stored':
+        return cache.store.learned?.(news);
+      case 'breaker':
+        return upstreams()
+          .find(({ name }) => name === news.upstream)
+          ?.breakerElsewhere?.(news.isOpen);
+      case 'failed-login':
+        return attempts.failedElsewhere(news.address, news.token);
+      case 'forget':
+        return access.forget();
+      default:
+        return undefined;
+    }
   });
   return forgetting;
 }

@@ -1,7 +1,7 @@
 // Room `app/replicas`: what replicas share beside the store: content, news, reviews, the order to
 // forget. In: the configuration, parts. Out: instances for `app`. Imports: auth/clusters,
-// auth/tokens, base, fleet, fleet/members, fleet/protocol, proxy/members, store; types of auth,
-// cache, cache/registry, config, proxy/http, telemetry, telemetry/metrics, upstream,
+// auth/tokens, base, fleet, fleet/members, fleet/protocol, kubernetes, proxy/members, store; types
+// of auth, cache, cache/registry, config, proxy/http, telemetry, telemetry/metrics, upstream,
 // upstream/download, workers.
 
 import { randomBytes } from 'node:crypto';
@@ -16,7 +16,10 @@ import { createFleet, type Fleet, memberConnectMs } from '../../fleet/fleet.ts';
 import { createFixedList, createNameList, type MemberList } from '../../fleet/members/lists.ts';
 import { createSeals, parseFleetKeys } from '../../fleet/protocol/seals.ts';
 import type { WorkerRelay } from '../../fleet/relay.ts';
+import { createKubernetesClient } from '../../kubernetes/client.ts';
+import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { createSliceList } from './endpoint-slices.ts';
 import { type MemberPort, openedMemberPort } from './member-port.ts';
 import { followedMemberTls } from './member-tls.ts';
 
@@ -67,7 +70,7 @@ export async function configuredFleet(
   const fleet = createFleet({
     self: settings.self ?? settings.listen,
     instance,
-    list: listOf(settings, own),
+    list: await listOf(config, settings, own),
     hasOneStore: 's3' in config.store,
     ...{ seals, events },
     ...defined({ line: tls?.line, clock }),
@@ -99,9 +102,17 @@ export async function configuredFleet(
   };
 }
 
-function listOf({ addresses = [], dns }: FleetConfig, log: Pick<Log, 'warn'>): MemberList {
-  if (dns === undefined) return createFixedList(addresses);
+async function listOf(
+  { clusters }: Config,
+  { addresses = [], dns, endpointSlices: slices }: FleetConfig,
+  log: Pick<Log, 'warn'>,
+): Promise<MemberList> {
   const failed = (error: unknown): void =>
-    log.warn({ err: error, dns }, 'cannot resolve the name of the members; the list stays what it was');
-  return createNameList({ name: dns, failed });
+    log.warn({ err: error }, 'cannot look up the members of the fleet; the list stays what it was');
+  if (dns !== undefined) return createNameList({ name: dns, failed });
+  if (slices === undefined) return createFixedList(addresses);
+  const { kubeconfigFile, context } = clusters[slices.cluster] ?? {};
+  const kubeconfig = await loadKubeconfig(defined({ kubeconfigFile, context }));
+  const client = createKubernetesClient({ kubeconfig, connections: 2 });
+  return createSliceList({ ...slices, client, failed });
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { LRUCache } from 'lru-cache';
 import { closeInTurn } from '../../base/flow/close-all.ts';
 import { defined } from '../../base/text/defined.ts';
+import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ReferrersPage } from '../../oci/registry-reader.ts';
 import type { BufferPool } from '../../store/buffers.ts';
@@ -100,7 +101,10 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     events,
     verifies: store.kind === 's3' ? 'far' : (options.verifies ?? 'first'),
   });
-  const { markVerified: stored } = copies;
+  const stored = (descriptor: Descriptor): void => {
+    copies.markVerified(descriptor);
+    events.blobStored?.(descriptor);
+  };
   const downloads = createFills({
     spool: spooling,
     store: counted.blobs,

@@ -1,11 +1,22 @@
 import Type from 'typebox';
-import { address, closed, file } from './leaves.ts';
+import { address, closed, file, text } from './leaves.ts';
 
 /** Certificates between members; each must be issued by `caFile`, and is shown by either side. */
 const fleetTls = closed({
   certFile: file(),
   keyFile: file(),
   caFile: file(),
+});
+
+/** The pods behind a Service of a cluster, by its EndpointSlices. */
+const fleetSlices = closed({
+  /** A name under `clusters`: the one that we run in. */
+  cluster: text(),
+  namespace: text(),
+  /** The name of the Service. */
+  service: text(),
+  /** The name of its port between members. Default: its only port. */
+  port: Type.Optional(text()),
 });
 
 /** Replicas that share one upstream link: each piece of content is downloaded by one of them. */
@@ -21,8 +32,10 @@ export const fleetSchema = closed({
   keyFile: file(),
   /** TLS between members. Default: plain HTTP; the key proves who asks, and nothing is hidden. */
   tls: Type.Optional(fleetTls),
-  /** All members, `host:port`. One of `addresses` and `dns` says who the members are. */
+  /** All members, `host:port`. One of `addresses`, `dns` and `endpointSlices` says who they are. */
   addresses: Type.Optional(Type.Array(address(), { maxItems: 256 })),
   /** A DNS name and a port, `host:port`: every address of it, as of a headless Service. */
   dns: Type.Optional(address()),
+  /** Members by the API of a cluster, which tells of changes at once. */
+  endpointSlices: Type.Optional(fleetSlices),
 });

@@ -14,6 +14,10 @@ export type MemberNews =
       readonly tag: Tag;
       readonly digest?: Digest;
     }
+  /** The blob is in the store of all now. */
+  | { readonly kind: 'stored'; readonly digest: Digest; readonly size: number }
+  /** The breaker towards the upstream opened, or closed again. */
+  | { readonly kind: 'breaker'; readonly upstream: string; readonly isOpen: boolean }
   /** A login failed; `token` is a hash of what was shown, where that is a token. */
   | { readonly kind: 'failed-login'; readonly address: string; readonly token?: string }
   /** What is remembered of people and their rights is to be dropped. */
@@ -25,11 +29,14 @@ export function parseNews(value: unknown): readonly MemberNews[] {
 }
 
 function parsedNews(fields: Fields): readonly MemberNews[] {
-  const { kind, member, upstream, repository, tag, digest, address, token } = fields;
+  const { kind, member, upstream, repository, tag, digest, size, isOpen, address, token } = fields;
   if (kind === 'leaving' && isText(member)) return [{ kind, member }];
   if (kind === 'moved' && isText(upstream) && isRepository(repository) && isTag(tag))
     return [{ kind, upstream, repository, tag, ...(isDigest(digest) && { digest }) }];
   if (kind === 'failed-login' && isText(address)) return [{ kind, address, ...(isText(token) && { token }) }];
+  if (kind === 'stored' && isDigest(digest) && typeof size === 'number' && size >= 0)
+    return [{ kind, digest, size }];
+  if (kind === 'breaker' && isText(upstream)) return [{ kind, upstream, isOpen: isOpen === true }];
   return kind === 'forget' ? [{ kind }] : [];
 }
 

@@ -65,6 +65,8 @@ export function s3Blobs(
 
     knows: (digest) => presence.knows(digest),
 
+    learned: ({ digest, size }) => presence.learn(digest, size),
+
     async open(digest, reading = {}) {
       const found = await readers.get(blobKey(digest), reading);
       if (found === undefined) {

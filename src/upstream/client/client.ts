@@ -31,6 +31,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       return hasRanges;
     },
     isReachable: (asked) => link.isReachable(asked),
+    breakerElsewhere: (isOpen) => link.breakerElsewhere(isOpen),
     async manifest(repository, reference, asked) {
       try {
         return await askManifest(link, repository, reference, asked);

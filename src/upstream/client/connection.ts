@@ -10,7 +10,7 @@ import { credentialsFrom } from '../login/credentials.ts';
 import { authenticated } from '../login/login.ts';
 import { secretsOf } from '../login/shown.ts';
 import { createUpstreamTokens } from '../login/tokens.ts';
-import { breakerError, createBreaker } from '../resilience/breaker.ts';
+import { type Breaker, breakerError, createBreaker } from '../resilience/breaker.ts';
 import { connectRefusal } from '../resilience/connect-failure.ts';
 import { inTime } from '../resilience/deadline.ts';
 import { limitConcurrency, rateLimited } from '../resilience/limits.ts';
@@ -33,6 +33,8 @@ export interface Connection {
   /** The target of an upstream's redirect; throws `UPSTREAM_INVALID` for a forbidden one. */
   targetOf(answer: UpstreamResponse): URL;
   readonly isReachable: Reachability['isReachable'];
+  /** See Upstream.breakerElsewhere. */
+  breakerElsewhere(isOpen: boolean): void;
   close(): Promise<void>;
 }
 
@@ -46,6 +48,7 @@ interface Pipeline {
   /** The same, no redirect followed. */
   readonly own: Dispatch;
   readonly reach: Reachability;
+  readonly guard: Breaker;
 }
 
 /** A connection that is made when it is first used. */
@@ -54,7 +57,7 @@ export function createConnection(settings: UpstreamSettings): Connection {
   const upstream = baseOf(settings.url);
   const closing = new AbortController();
   const wires: Transports = { agents: createAgents({ ...settings, upstream }), downloads: createDownloads() };
-  const { send, own, reach } = sender(settings, upstream, wires, closing.signal);
+  const { send, own, reach, guard } = sender(settings, upstream, wires, closing.signal);
   const retry = {
     retries,
     random,
@@ -99,6 +102,10 @@ export function createConnection(settings: UpstreamSettings): Connection {
       ),
     targetOf: (answer) => targetOf(answer, { ...settings, upstream }),
     isReachable: reach.isReachable,
+    breakerElsewhere(isOpen) {
+      if (!isOpen) guard.retry();
+      else if (guard.phase === 'closed') reach.suspect();
+    },
     async close() {
       closing.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down'));
       wires.downloads.close();
@@ -177,7 +184,7 @@ function sender(
     tokens: createUpstreamTokens({ send: foreign, method: 'GET', now, closing }),
   });
   const send = followed({ ...settings, upstream, own: login, foreign, guest });
-  return { send, own: login, reach };
+  return { send, own: login, reach, guard };
 }
 
 /** The names under which auth files know an upstream; Docker Hub goes by three. */

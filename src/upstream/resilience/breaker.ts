@@ -78,6 +78,8 @@ export interface Breaker {
   guarded(send: Dispatch): Dispatch;
   /** Opens for all: the registry itself was asked, and did not answer. */
   open(last?: BreakerFailure): void;
+  /** Where it is open for all, the next request may try at once. */
+  retry(): void;
 }
 
 /** Repositories of which failures are remembered. */
@@ -152,6 +154,9 @@ export function createBreaker(
       return whole.phase;
     },
     isAdmitting: () => admitted(whole, now(), options) !== undefined,
+    retry() {
+      if (whole.phase === 'open') whole = { ...whole, openedAt: Number.NEGATIVE_INFINITY };
+    },
     open: (last) => become(noted({ ...whole, phase: 'open', openedAt: now() }, last)),
     guarded: (send) => async (ask) => {
       const repository = repositoryOf(ask.url);

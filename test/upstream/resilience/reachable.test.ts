@@ -62,3 +62,21 @@ test('why an upstream does not answer is told once, and that it answers again', 
   ]);
   t.equal(told.length, 2);
 });
+
+test('a breaker that opened elsewhere opens here only after one question of our own', async (t) => {
+  const states: string[] = [];
+  const breakerChanged = ({ state }: { readonly state: string }) => void states.push(state);
+  const { registry, upstream } = await rig(t, { events: { ...eventsInto([]), breakerChanged } });
+  upstream.breakerElsewhere?.(true);
+  t.equal(await upstream.isReachable(), true);
+  t.equal(registry.seen('/v2/').length, 1);
+  t.same(states, []);
+  registry.switches.status = { of: 'everything', code: 502 };
+  upstream.breakerElsewhere?.(true);
+  while (states.length === 0) await new Promise(setImmediate);
+  t.same(states, ['open']);
+  t.equal(await upstream.isReachable(), false);
+  delete registry.switches.status;
+  upstream.breakerElsewhere?.(false);
+  t.equal(await upstream.isReachable(), true);
+});
