@@ -28,7 +28,7 @@ interface FillReadsOptions {
 const behindBytes = 1024 * 1024;
 
 /**
- * What readers see of a download: its file as far as it has come. The last byte of the blob is
+ * What readers see of a download: the part of its file that has come. The last byte of the blob is
  * withheld until the whole is right.
  */
 export class FillReads {

@@ -37,8 +37,8 @@ interface FilesystemStore extends Store {
  *       locks/…   held for the moment of a conditional write
  *
  * `tmp` must be on the same file system as `v1`. Several processes of one host may share the
- * directory, as workers do. Of two containers with one host name each takes the other for an earlier
- * run of its own, and removes what that one writes: they must never share it.
+ * directory, as workers do. Of two containers with one host name each takes the other for an
+ * earlier run of its own, and removes what that one writes: they must never share it.
  */
 export function createFilesystemStore(options: FilesystemStoreOptions): FilesystemStore {
   const { path, readBuffers = createBufferPool(), kernel, events } = options;
