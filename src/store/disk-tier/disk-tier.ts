@@ -4,7 +4,9 @@
 
 import type { BlobSource, Bytes, Content, Descriptor, ReadOptions } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { CachedBlobs, Store } from '../store.ts';
+import type { StoredFile } from '../stored-file.ts';
 import type { DiskTierEvents } from './events.ts';
 import { type KeptFiles, withRest } from './kept-files.ts';
 
@@ -89,6 +91,22 @@ function nearBlobs(medium: CachedBlobs, { files, reads, events }: DiskTierOption
     return { ...copy, body: withRest(copy.body, start, continued, reading.signal), distrust };
   }
 
+  /** A copy that cannot be sent is given up, and says nothing of the medium, which goes on. */
+  function nearFile(file: StoredFile, digest: Digest): StoredFile {
+    return {
+      ...file,
+      async sendTo(sink, range, signal) {
+        try {
+          await file.sendTo(sink, range, signal);
+        } catch (error) {
+          if (!(error instanceof RegistryError) || signal.aborted) throw error;
+          await files.failed(digest, error);
+          throw new Error('the copy on the disk cannot be read', { cause: error });
+        }
+      },
+    };
+  }
+
   return {
     ...medium,
     async stat(digest, options) {
@@ -110,7 +128,7 @@ function nearBlobs(medium: CachedBlobs, { files, reads, events }: DiskTierOption
       if (file === undefined) return undefined;
       events.diskRead({ result: 'hit' });
       void confirm(digest);
-      return file;
+      return nearFile(file, digest);
     },
     async delete(digest) {
       reads.forget(digest);

@@ -45,6 +45,25 @@ for (const at of [0, 1, 512 * 1024 + 1, size - 1])
     await rig.holds(descriptor.digest);
   });
 
+test('a disk that is full when a copy is complete costs the reader no byte, and leaves nothing', async (t) => {
+  const rig = diskRig(t);
+  const { bytes, descriptor } = await rig.inBucket(size);
+  const handle = await open('/dev/null', 'r');
+  const shared: FileHandle = Object.getPrototypeOf(handle);
+  await handle.close();
+  const full = () => Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+  const failing = mock.method(shared, 'sync', full);
+  t.teardown(() => failing.mock.restore());
+  t.ok(bytes.equals(await rig.read(descriptor.digest)));
+  await rig.settled();
+  failing.mock.restore();
+  await rig.holds();
+  t.ok(rig.seen.includes('unusable'));
+  t.equal(await rig.files.isUsable(), true);
+  t.ok(bytes.equals(await rig.read(descriptor.digest)));
+  await rig.holds(descriptor.digest);
+});
+
 test('half a blob of a full disk and half of the bucket are not taken for one that is right', async (t) => {
   const rig = diskRig(t);
   const { descriptor } = await rig.inBucket(3_000_000);

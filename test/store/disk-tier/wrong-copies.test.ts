@@ -1,9 +1,12 @@
+import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { createVerifiedStore } from '../../../src/cache/blobs/verified-store.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { blobKey } from '../../../src/store/keys.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
+import type { ByteSink } from '../../../src/store/stored-file.ts';
 import { randomContent, readAll } from '../../support/bodies.ts';
 import { cacheRig } from '../../support/cache-rig.ts';
 import { diskRig, flipped, verifiedOver } from './rig.ts';
@@ -43,6 +46,26 @@ test('a copy of another size than the blob that the bucket is known to have goes
   t.match(await store.blobs.stat(descriptor.digest), { size: 1 }, 'nothing is known of the bucket');
   t.match(await verifiedOver(rig.another().store).stat(descriptor.digest, size), { size });
   t.match(await store.blobs.stat(descriptor.digest), { size });
+});
+
+test('a copy that cannot be sent as a file is given up, and is no failure of the store', async (t) => {
+  const rig = diskRig(t);
+  const { descriptor } = await rig.inBucket(size);
+  await rig.read(descriptor.digest);
+  await rig.holds(descriptor.digest);
+  const failures: unknown[] = [];
+  const events = { repaired: () => {}, storeFailed: (event: unknown) => failures.push(event) };
+  const copies = createVerifiedStore({ store: rig.disk.blobs, verifies: 'far', events });
+  copies.markVerified(descriptor);
+  const file = await copies.openFile(descriptor);
+  await truncate(join(rig.path, blobKey(descriptor.digest)), 1_000);
+  const sink: ByteSink = { write: (_chunk, taken) => taken() };
+  const sent = file?.sendTo(sink, whole, new AbortController().signal);
+  await t.rejects(sent ?? Promise.resolve(), { message: 'the copy on the disk cannot be read' });
+  file?.close();
+  await rig.holds();
+  t.ok(rig.seen.includes('read failed'), rig.seen.join());
+  t.same(failures, []);
 });
 
 test('two readers of one wrong copy delete the copy, and not the object', async (t) => {
