@@ -69,7 +69,7 @@ const values: Schema = {
     annotations: texts,
   }),
   ingress: closed({ enabled: flag, className: text, hosts: words, tlsSecret: text, annotations: texts }),
-  monitoring: closed({ enabled: flag, interval: text, labels: texts }),
+  monitoring: closed({ enabled: flag, rules: flag, interval: text, labels: texts }),
   networkPolicy: closed({
     enabled: flag,
     clients: list,

@@ -16,6 +16,7 @@ import { containerd } from './scenarios/containerd.ts';
 import { crane } from './scenarios/crane.ts';
 import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
+import { deploy } from './scenarios/deploy.ts';
 import { explain } from './scenarios/explain.ts';
 import { fleet } from './scenarios/fleet.ts';
 import { fleetOthers, fleetParted, fleetRefused, fleetStranger } from './scenarios/fleet-odd.ts';
@@ -72,6 +73,7 @@ export const scenarios: readonly Scenario[] = [
   clusterClients,
   clusterStreams,
   clients,
+  deploy,
   s3Versitygw,
   s3Radosgw,
   shutdown,
