@@ -52,3 +52,13 @@ test('a member is left alone for 2 s after a failure, and until it answers when 
   members.listed(['a:1', 'b:1', 'somebody:1']);
   t.equal(members.live.length, 3, 'what is told of one that no list names is not kept');
 });
+
+test('a member that is leaving owns nothing, unless it is alone', async (t) => {
+  const members = new Members({ self: 'a:1' });
+  members.listed(['a:1', 'b:1']);
+  members.leave();
+  const keys = Array.from({ length: 20 }, (_, index) => members.ranked(`key ${index}`));
+  t.same(new Set(keys.flat()), new Set(['b:1']));
+  members.gone('b:1');
+  t.same(members.ranked('key'), ['a:1']);
+});

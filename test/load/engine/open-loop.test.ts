@@ -1,4 +1,6 @@
 import { type Test, test } from 'tap';
+import { sleep } from '../../../src/base/time/wait.ts';
+import { boundsOfOne } from '../../../src/load/engine/bounds.ts';
 import { closedLoop } from '../../../src/load/engine/closed-loop.ts';
 import { type LoadLoopOptions, openLoop } from '../../../src/load/engine/open-loop.ts';
 import { createHistogram } from '../../../src/load/histogram.ts';
@@ -107,4 +109,21 @@ test('the load ends when it is stopped', async (t) => {
   await clock.pass(1_000);
   stop.abort();
   t.equal(await ended(t, load, clock), 'stopped');
+});
+
+test('an arrival that is begun late counts as late', async (t) => {
+  const { loop, clock, lag } = stalled();
+  async function* late(): AsyncGenerator<Arrival> {
+    const [first] = evenly(100);
+    await sleep(500, undefined, clock);
+    if (first !== undefined) yield first;
+  }
+  t.equal(await ended(t, openLoop({ ...loop, arrivals: late() }), clock), 'trace');
+  t.ok(lag.atPercentile(100) >= 499, `${lag.atPercentile(100)} ms`);
+});
+
+test('all processes together keep within the bounds of a load', (t) => {
+  const share = boundsOfOne({ ...bounds, maxRequests: 10, maxBytes: 100, maxConcurrency: 1 }, 4);
+  t.match(share, { maxRequests: 3, maxBytes: 25, maxConcurrency: 1, durationMs: bounds.durationMs });
+  t.end();
 });

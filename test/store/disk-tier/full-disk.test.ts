@@ -139,3 +139,16 @@ test('what a process of another host left behind goes within a day, and not befo
   mock.timers.tick(86_400_000);
   await until(async () => (await readdir(directory)).length === 0, 'the sweep');
 });
+
+test('copies under way take their room from those that are there', async (t) => {
+  const rig = diskRig(t, { maxBytes: 2 * size });
+  const { descriptor } = await rig.inBucket(size);
+  await rig.read(descriptor.digest);
+  await rig.holds(descriptor.digest);
+  rig.files.pending(size);
+  rig.files.pending(0);
+  await rig.holds(descriptor.digest);
+  rig.files.pending(size + 1);
+  rig.files.pending(0);
+  await rig.holds();
+});
