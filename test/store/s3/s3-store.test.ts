@@ -6,6 +6,7 @@ import { test } from 'tap';
 import type { Bytes } from '../../../src/oci/content.ts';
 import { blobKey } from '../../../src/store/keys.ts';
 import { partBytesOf } from '../../../src/store/s3/s3-put.ts';
+import { sized } from '../../support/sized.ts';
 import { all, described, large, patterned, pieces, storeSuite, whole } from '../store-suite.ts';
 import { blob, made, mib, stored } from './s3-store-fixture.ts';
 
@@ -167,7 +168,7 @@ test('a failed part, and a failed completion, abort the upload', async (t) => {
 
 test('however many are uploading, only so many parts are in memory', async (t) => {
   const { s3, blobs } = await made(t, { maxConcurrentParts: 2, maxSockets: 50 });
-  const many = Array.from({ length: 6 }, (_, index) => patterned(3 * mib + index * 4));
+  const many = Array.from({ length: sized(4, 6) }, (_, index) => patterned(3 * mib + index * 4));
   s3.switches.slowMs = 5;
   await Promise.all(many.map((bytes) => blobs.put(described(bytes), pieces(bytes))));
   for (const bytes of many) t.ok(bytes.equals(await whole(await blobs.open(described(bytes).digest))));
