@@ -50,13 +50,16 @@ const imageShapes: readonly (readonly [layers: number, bytes: number, name: stri
   [8, 1e9, '8 layers, 1 GB'],
   [50, 1e9, '50 layers, 1 GB'],
 ];
-/** A short run has none above this. */
-const mostShort = 1e8;
 const ordinarySizes = [20, 10, 6, 4, 2, 1, 0.7, 0.3].map((megabytes) => megabytes * 1e6);
 const crumbSizes = Array.from({ length: 20 }, (_, index) => 300_000 + index * 512);
 
+/** Whether a shape is too large to be one of several. */
+export function isHuge(name: string): boolean {
+  return name.endsWith('GB');
+}
+
 function shapesOf({ name }: Form): typeof imageShapes {
-  return imageShapes.filter(([, bytes]) => name !== 'short' || bytes < mostShort);
+  return imageShapes.filter(([, , shape]) => name !== 'short' || !isHuge(shape));
 }
 
 /** Pushes the images of the bench to an empty registry. */

@@ -1,3 +1,4 @@
+import { isHuge } from '../content.ts';
 import type { Lab } from '../lab.ts';
 import { peerNames } from '../peers/peers.ts';
 import type { Measure, Scenario } from '../scenario.ts';
@@ -44,10 +45,6 @@ export const imageShapes: Scenario = {
     };
   },
 };
-
-function isHuge(name: string): boolean {
-  return name.endsWith('GB');
-}
 
 async function shapeMeasures(
   lab: Lab,
