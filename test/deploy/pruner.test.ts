@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { type Document, parse, parseAllDocuments } from 'yaml';
-import { parsePruneTagsFlags } from '../../src/cli/prune/options.ts';
+import { parsePruneImagesFlags, parsePruneTagsFlags } from '../../src/cli/prune/options.ts';
 import type { Config } from '../../src/config/config.ts';
 import { load } from '../../src/config/load.ts';
 import { cases, deploy } from './cases.ts';
@@ -118,4 +118,26 @@ test('the pruner may follow image streams and hold the Lease of its settings, an
       verbs: ['get', 'update'],
     },
   ]);
+});
+
+test('the pruner of the integrated registry finds its files, and has the account with its rights', async (t) => {
+  const [nightly, config] = await objects('openshift/image-pruner/cronjob.yaml');
+  if (nightly === undefined) throw new Error('no CronJob');
+  const spec = ['spec', 'jobTemplate', ...pod];
+  const own = [...spec, 'containers', 0];
+  const wish = parsePruneImagesFlags(argumentsAt(nightly, own).slice(2));
+  if (!('integrated' in wish)) throw new Error('it is for repositories');
+  const { integrated } = wish;
+  t.match(integrated, { confirm: true, keepTagRevisions: 3, keepYoungerThanMs: 96 * 3_600_000 });
+  const { store } = load(String(config?.getIn(['data', 'quayside.yaml'])), {});
+  const mounts = each(nightly, [...own, 'volumeMounts'], 'mountPath');
+  const path = 'filesystem' in store ? store.filesystem.path : '';
+  for (const file of [String(integrated.config), String(integrated.certificateAuthority), path])
+    t.ok(
+      mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)),
+      file,
+    );
+  const [account, , binding] = await objects('openshift/image-pruner/rbac.yaml');
+  t.equal(nightly.getIn([...spec, 'serviceAccountName']), account?.getIn(['metadata', 'name']));
+  t.equal(binding?.getIn(['subjects', 0, 'name']), account?.getIn(['metadata', 'name']));
 });

@@ -13,10 +13,10 @@ import type { Scenario, Scene } from '../scenario.ts';
 import { killFacts } from './prune-kills.ts';
 import { rightsFacts } from './prune-rights.ts';
 
+const rights = join(import.meta.dirname, '../../../deploy/openshift/image-pruner/rbac.yaml');
 const namespace = 'ci';
 const names = ['now', 'former', 'used', 'old', 'lost'] as const;
 const digestFor = (name: string): Digest => digestOf(Buffer.from(name));
-const group = 'image.openshift.io';
 
 /** `quayside prune images` in a real API server, with the rights of a pruner, before a registry. */
 export const pruneCluster: Scenario = {
@@ -66,7 +66,9 @@ export const pruneCluster: Scenario = {
       assert.match(stderr, /for the list of \w+.* - no changes made/);
       assert.deepEqual(registry.deleted, []);
     });
-    await apply('role.json', [prunerRole, binding]);
+    await kubectl(['create', 'namespace', 'quayside']);
+    await kubectl(['apply', '--filename', rights]);
+    await apply('role.json', [binding]);
     await fact('a dry run tells what goes, and asks the registry nothing', async () => {
       const { code, stdout, stderr } = await run();
       assert.equal(code, 0, stderr);
@@ -122,27 +124,9 @@ function userOf(name: string): object {
   };
 }
 
-const prunerRole = {
-  ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'pruner' } },
-  rules: [
-    { apiGroups: [''], resources: ['pods', 'replicationcontrollers', 'limitranges'], verbs: ['list'] },
-    {
-      apiGroups: ['apps'],
-      resources: ['daemonsets', 'deployments', 'replicasets', 'statefulsets'],
-      verbs: ['list'],
-    },
-    { apiGroups: ['batch'], resources: ['jobs', 'cronjobs'], verbs: ['list'] },
-    { apiGroups: ['build.openshift.io'], resources: ['builds', 'buildconfigs'], verbs: ['list'] },
-    { apiGroups: ['apps.openshift.io'], resources: ['deploymentconfigs'], verbs: ['list'] },
-    { apiGroups: [group], resources: ['images'], verbs: ['get', 'list', 'delete'] },
-    { apiGroups: [group], resources: ['imagestreams'], verbs: ['get', 'list'] },
-    { apiGroups: [group], resources: ['imagestreams/status'], verbs: ['update'] },
-  ],
-};
-
 const binding = {
   ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'pruner' } },
-  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'pruner' },
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'quayside-image-pruner' },
   subjects: [{ kind: 'ServiceAccount', name: 'pruner', namespace }],
 };
 

@@ -21,7 +21,6 @@ export async function rightsFacts(scene: Scene, cluster: StreamCluster): Promise
   const { stage, fact } = scene;
   const qci = await registryDouble();
   stage.defer(() => qci.close());
-  await cluster.kubectl(['create', 'namespace', 'quayside']);
   await cluster.kubectl(['apply', '--filename', join(folder, 'rbac.yaml')]);
   const { digest } = qci.addImage(repository, named, { layers: [1] });
   qci.addImage(repository, free, { layers: [2] });
