@@ -21,6 +21,7 @@ import { slowReaders } from './scenarios/slow-readers.ts';
 import { streams } from './scenarios/streams.ts';
 import { tags } from './scenarios/tags.ts';
 import { loginImage, s3DiskImage, s3Image, tlsImage, warmImage } from './scenarios/warm-image.ts';
+import { workers } from './scenarios/workers.ts';
 
 /** Those of the targets first: a short run of all leaves out what it has no time for. */
 const scenarios: readonly (Scenario | OwnScenario)[] = [
@@ -32,6 +33,7 @@ const scenarios: readonly (Scenario | OwnScenario)[] = [
   tags,
   hotManifest,
   slowReaders,
+  workers,
   s3Calls,
   access,
   mirror,

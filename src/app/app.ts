@@ -32,7 +32,7 @@ import { Generations } from './generations/generations.ts';
 import { operatorParts } from './generations/operator-parts.ts';
 import { subjectsKeptMs, swept } from './generations/upkeep.ts';
 import { changesRights } from './reload.ts';
-import { cacheTold, fleetNews } from './replicas/fleet-news.ts';
+import { cacheTold, copiesTold, fleetNews } from './replicas/fleet-news.ts';
 import { configuredMembers } from './replicas/members.ts';
 import { amongWorkers } from './replicas/workers.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
@@ -99,7 +99,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   const storeCheck = new StoreCheck(config, events);
   const { store, files, kernel } = await servedStore(config, buffers, {
     store: storeCheck.events,
-    disk: events,
+    disk: copiesTold(events, () => fleet),
   });
   const tokenKeys = createKeptKeys({
     records: store.records,
@@ -138,6 +138,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     upstreams: () => generations.current.parts.upstreams.values.map(({ upstream }) => upstream),
     access: { forget: () => generations.current.forget() },
     attempts: guesses,
+    files,
     events,
   });
   let isLeaving = false;

@@ -1,6 +1,8 @@
 import type { Attempts } from '../../auth/attempts.ts';
 import type { CacheEvents } from '../../cache/events.ts';
 import type { CacheContext } from '../../cache/registry/context.ts';
+import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
+import type { KeptFiles } from '../../store/disk-tier/kept-files.ts';
 import type { Upstream, UpstreamEvents } from '../../upstream/upstream.ts';
 import { Forgetting } from './forgetting.ts';
 import type { AllMembers } from './members.ts';
@@ -37,7 +39,17 @@ export function breakersTold<Events extends UpstreamEvents>(
   };
 }
 
+/** The same events, and other workers are told of copies on the disk that they share. */
+export function copiesTold<Events extends DiskTierEvents>(
+  events: Events,
+  fleet: () => AllMembers | undefined,
+): Events {
+  return { ...events, copyChanged: (event) => fleet()?.tellWorkers({ kind: 'copy', ...event }) };
+}
+
 interface NewsParts {
+  /** The copies on the disk before the bucket. Default: there is none. */
+  readonly files: Pick<KeptFiles, 'noted'> | undefined;
   readonly fleet: AllMembers | undefined;
   readonly cache: Pick<CacheContext, 'tags' | 'medium' | 'store'>;
   readonly upstreams: () => readonly Pick<Upstream, 'name' | 'breakerElsewhere'>[];
@@ -47,7 +59,8 @@ interface NewsParts {
 }
 
 /** Does what other members tell. Out: the order to forget, for all replicas on the store. */
-export function fleetNews({ fleet, cache, upstreams, access, attempts, events }: NewsParts): Forgetting {
+export function fleetNews(parts: NewsParts): Forgetting {
+  const { fleet, cache, upstreams, access, attempts, files, events } = parts;
   const forgetting = new Forgetting({
     records: cache.medium.records,
     forget: access.forget,
@@ -56,6 +69,8 @@ export function fleetNews({ fleet, cache, upstreams, access, attempts, events }:
   });
   fleet?.follow((news) => {
     switch (news.kind) {
+      case 'copy':
+        return files?.noted(news.digest, news.size);
       case 'moved':
         return cache.tags.outdate(news, news.tag, news.digest);
       case 'stored':

@@ -9,6 +9,7 @@ import type { Askers } from '../../fleet/elsewhere.ts';
 import type { FleetEvents } from '../../fleet/events.ts';
 import { createFleet, type Fleet } from '../../fleet/fleet.ts';
 import { isWorker } from '../../fleet/members/worker-names.ts';
+import type { MemberNews } from '../../fleet/protocol/news.ts';
 import { createSeals } from '../../fleet/protocol/seals.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
@@ -41,6 +42,8 @@ export interface AllMembers extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'f
   share(): number;
   /** Answers members by these upstreams from now on. */
   show(asked: readonly AskedUpstream[], registriesOf: RegistriesOf): void;
+  /** Tells the other workers of this process only. */
+  tellWorkers(news: MemberNews): void;
   /** Begins to answer and to ask; resolves to where other replicas ask. */
   listen(): Promise<string | undefined>;
   /** Closes the ports: the last thing to go, since others may read from here till then. */
@@ -101,6 +104,7 @@ export async function configuredMembers(
       workers?.fleet.tell(news);
       replicas?.tell(news);
     },
+    tellWorkers: (news) => workers?.fleet.tell(news),
     follow(listener) {
       workers?.fleet.follow((news) => {
         // Replicas tell one worker, which tells the others.
@@ -108,6 +112,7 @@ export async function configuredMembers(
         else listener(news);
       });
       replicas?.follow((news) => {
+        if (news.kind === 'copy') return;
         workers?.fleet.tell(news);
         listener(news);
       });

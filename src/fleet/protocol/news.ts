@@ -20,6 +20,8 @@ export type MemberNews =
   | { readonly kind: 'breaker'; readonly upstream: string; readonly isOpen: boolean }
   /** A login failed; `token` is a hash of what was shown, where that is a token. */
   | { readonly kind: 'failed-login'; readonly address: string; readonly token?: string }
+  /** Between workers: a copy on their disk came, of that size, or went. */
+  | { readonly kind: 'copy'; readonly digest: Digest; readonly size?: number }
   /** What is remembered of people and their rights is to be dropped. */
   | { readonly kind: 'forget' };
 
@@ -37,6 +39,8 @@ function parsedNews(fields: Fields): readonly MemberNews[] {
   if (kind === 'stored' && isDigest(digest) && typeof size === 'number' && size >= 0)
     return [{ kind, digest, size }];
   if (kind === 'breaker' && isText(upstream)) return [{ kind, upstream, isOpen: isOpen === true }];
+  if (kind === 'copy' && isDigest(digest))
+    return [{ kind, digest, ...(typeof size === 'number' && size >= 0 && { size }) }];
   return kind === 'forget' ? [{ kind }] : [];
 }
 

@@ -41,7 +41,7 @@ const dayMs = 86_400_000;
  * used of which give way. Whatever its disk does, nothing here rejects: a copy that cannot be read
  * is none. Several processes may share the directory: a copy appears whole or not at all, a deleted
  * one stays readable while open, and each process finds those of the others by a walk, at the start
- * and once a day.
+ * and once a day. Workers tell each other of each copy, so that together they keep within the size.
  */
 export class KeptFiles {
   readonly health: DiskHealth;
@@ -123,6 +123,7 @@ export class KeptFiles {
       this.health.wrote();
       this.#barred.delete(descriptor.digest);
       this.#order.add(descriptor.digest, descriptor.size, this.#options.now());
+      this.#options.events.copyChanged?.({ digest: descriptor.digest, size: descriptor.size });
       this.#changed();
       // Until then the download gives back its room, which would count besides.
       this.#removing = this.#removing.then(nextTurn).then(() => this.#makeRoom());
@@ -137,6 +138,14 @@ export class KeptFiles {
   async remove(digest: Digest): Promise<void> {
     this.#forget(digest);
     await this.#blobs.delete(digest).catch(() => this.#barred.set(digest, true));
+    this.#options.events.copyChanged?.({ digest });
+  }
+
+  /** Another process on the directory added that copy, of `size` bytes, or removed it. */
+  noted(digest: Digest, size: number | undefined): void {
+    if (size === undefined) this.#order.remove(digest);
+    else this.#order.add(digest, size, this.#options.now());
+    this.#changed();
   }
 
   /** So many bytes of copies are under way: others make room for them. */
