@@ -42,10 +42,11 @@ export async function overS3(
   return { s3, rig: await badDay(t, options) };
 }
 
-/** Resolves once the whole image is in S3. */
+/** Resolves once the whole image is in S3, and no download of it is read from any more. */
 export async function stored({ s3, rig }: { readonly s3: S3Double; readonly rig: BadDay }): Promise<void> {
   await isPulled(rig);
   const digests = [rig.image.digest, rig.image.config, rig.layer.digest];
   const isThere = (key: string) => [...s3.objects.keys()].some((each) => each.endsWith(key));
   await until(() => digests.every((digest) => isThere(blobKey(digest))), 'the image in S3');
+  await until(async () => (await rig.metrics()).includes('quayside_fills_running 0'), 'the end of the fills');
 }
