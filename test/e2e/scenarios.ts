@@ -17,6 +17,7 @@ import { crane } from './scenarios/crane.ts';
 import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
 import { deploy } from './scenarios/deploy.ts';
+import { deployPod } from './scenarios/deploy-pod.ts';
 import { explain } from './scenarios/explain.ts';
 import { fleet } from './scenarios/fleet.ts';
 import { fleetOthers, fleetParted, fleetRefused, fleetStranger } from './scenarios/fleet-odd.ts';
@@ -74,6 +75,7 @@ export const scenarios: readonly Scenario[] = [
   clusterStreams,
   clients,
   deploy,
+  deployPod,
   s3Versitygw,
   s3Radosgw,
   shutdown,
