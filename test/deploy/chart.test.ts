@@ -20,7 +20,7 @@ for (const one of cases) {
   test(`the output of ${one.name} is what the chart as it is makes: npm run chart`, async (t) => {
     const folder = join(output, one.name);
     const text = await readFile(join(folder, kustomization), 'utf8');
-    t.match(text, `# chart: ${await digestOf(chart)}\n`, 'the chart changed since');
+    t.match(text, `# chart: ${await digestOf(chart, ['values.schema.json'])}\n`, 'the chart changed since');
     t.match(text, `# output: ${await digestOf(folder, [kustomization])}\n`, 'the output was changed by hand');
     for (const name of await readdir(folder))
       if (name !== kustomization) t.ok(text.includes(`  - ${name}\n`), `${name} is applied too`);

@@ -63,7 +63,7 @@ function plain(text: string): string {
 async function kustomizationOf({ name }: Case, folder: string, names: readonly string[]): Promise<string> {
   return `# Written by \`npm run chart\` from deploy/chart, with the values of cases/${name}.yaml:
 # change those, or change these objects by an overlay. npm test compares the digests.
-# chart: ${await digestOf(chart)}
+# chart: ${await digestOf(chart, ['values.schema.json'])}
 # output: ${await digestOf(folder, [kustomization])}
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
