@@ -86,8 +86,7 @@ export function countedUpstream(upstream: Upstream): CountedUpstream {
 
 function closing(blob: OpenBlob, ended: () => void): OpenBlob {
   return {
-    size: blob.size,
-    body: blob.body,
+    ...blob,
     close() {
       ended();
       blob.close();

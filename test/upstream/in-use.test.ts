@@ -1,4 +1,6 @@
 import { test } from 'tap';
+import { bytesOf } from '../../src/oci/content.ts';
+import { digestOf } from '../../src/oci/digest.ts';
 import { countedUpstream } from '../../src/upstream/in-use.ts';
 import { app, blobIn, rig, v1 } from './rig.ts';
 
@@ -43,4 +45,16 @@ test('answers that fail, find nothing or are passed on leave nothing under way',
   await t.rejects(counted.openBlob(app, layer.digest));
   await t.rejects(counted.tags(app, ''));
   await t.resolves(idle());
+});
+
+test('what a body can beside being read stays with it', async (t) => {
+  const { upstream } = await rig(t);
+  let isDistrusted = false;
+  const distrust = (): void => {
+    isDistrusted = true;
+  };
+  const openBlob = async () => ({ size: 0, body: bytesOf(Buffer.of()), close: () => {}, distrust });
+  const { upstream: counted } = countedUpstream({ ...upstream, openBlob });
+  (await counted.openBlob(app, digestOf(Buffer.of())))?.distrust?.();
+  t.ok(isDistrusted);
 });

@@ -10,7 +10,7 @@ import { isWhole, whole } from '../../oci/range.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { CacheEvents, Hit } from '../events.ts';
-import { failoverRead } from '../fills/failover-read.ts';
+import { failoverRead, replaceable } from '../fills/failover-read.ts';
 import { type Fill, NoRoom } from '../fills/fill.ts';
 import type { FillStart, Fills } from '../fills/fills.ts';
 import { SpoolError } from '../fills/spool.ts';
@@ -243,7 +243,10 @@ export class PullThrough implements PulledBlobs {
           blob.hit = 'upstream';
           return this.#passedBytes(repository, descriptor, rest, signal);
         };
-        const followed = ({ start }: ByteRange): Bytes => fill.read(range, signal, start);
+        const followed = ({ start }: ByteRange): Bytes => {
+          const bytes = fill.read(range, signal, start);
+          return fill.followed === undefined ? bytes : replaceable(bytes);
+        };
         const live = !follows && isFar(range.start) ? passed : followed;
         const stored = (rest: ByteRange): Bytes => copies.read(descriptor, rest, signal);
         return failoverRead(descriptor, range, [live, stored, passed], after);

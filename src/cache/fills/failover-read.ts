@@ -1,5 +1,5 @@
 import type { Hash } from 'node:crypto';
-import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
+import { type ByteRange, type Bytes, ContentMismatch, type Descriptor, mismatch } from '../../oci/content.ts';
 import { isMatch } from '../../oci/digest.ts';
 
 /** Bytes of exactly the range it is asked for; it may break anywhere. */
@@ -24,6 +24,23 @@ export class BrokenSource extends Error {
   ) {
     super(message, options);
     this.delivered = delivered;
+  }
+}
+
+/**
+ * The same bytes. Where they prove wrong before the first one is passed on, another source may do:
+ * what a member sends says nothing of the upstream's bytes.
+ */
+export async function* replaceable(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined> {
+  let isBegun = false;
+  try {
+    for await (const chunk of bytes) {
+      isBegun = true;
+      yield chunk;
+    }
+  } catch (error) {
+    if (isBegun || !(error instanceof ContentMismatch)) throw error;
+    throw new BrokenSource(error.message, { cause: error });
   }
 }
 

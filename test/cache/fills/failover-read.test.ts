@@ -1,6 +1,11 @@
 import { test } from 'tap';
-import { BrokenSource, type ByteSource, failoverRead } from '../../../src/cache/fills/failover-read.ts';
-import { bytesOf } from '../../../src/oci/content.ts';
+import {
+  BrokenSource,
+  type ByteSource,
+  failoverRead,
+  replaceable,
+} from '../../../src/cache/fills/failover-read.ts';
+import { bytesOf, mismatch } from '../../../src/oci/content.ts';
 import { digester } from '../../../src/oci/digest.ts';
 import { randomContent, readAll } from '../../support/bodies.ts';
 
@@ -21,6 +26,20 @@ function breaking(length: number, beginning: Uint8Array): ByteSource {
 test('the next source goes on at the byte reached', async (t) => {
   const body = failoverRead(descriptor, everything, [breaking(400, bytes), right]);
   t.match(await readAll(body), { bytes });
+});
+
+test('a source that proves wrong before its first byte is replaced, and one after it is not', async (t) => {
+  const wrong = (chunks: readonly Uint8Array[]) =>
+    replaceable(
+      (async function* () {
+        yield* chunks;
+        throw mismatch(descriptor, 1_000);
+      })(),
+    );
+  const before = failoverRead(descriptor, everything, [() => wrong([]), right]);
+  t.match(await readAll(before), { bytes });
+  const after = failoverRead(descriptor, everything, [() => wrong([bytes.subarray(0, 1)]), right]);
+  t.match(await readAll(after), { error: { code: 'UPSTREAM_INVALID' } });
 });
 
 test('what begins with wrong bytes of a source that broke is never completed', async (t) => {
