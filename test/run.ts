@@ -75,7 +75,7 @@ async function check(name: string, command: string, args: readonly string[]): Pr
 async function runTests(wanted: readonly string[]): Promise<void> {
   await runFiles(
     wanted,
-    { env, jobs: bail ? 1 : 3, isAlone: (file) => alone.has(file), bails: bail },
+    { env, jobs: bail ? 1 : 4, isAlone: (file) => alone.has(file), bails: bail },
     ({ file, passed, failed, output, ...rest }) => {
       processorMs.set(file, rest.processorMs);
       sum.passed += passed;

@@ -104,6 +104,7 @@ export async function until(
 ): Promise<void> {
   for (let looks = 0; !(await condition()); looks += 1) {
     if (looks === 2_500) throw new Error(`${what} did not come true within ${looks} looks`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    // Ever more slowly: who waits for seconds need not look hundreds of times in each.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(2 + looks / 4, 20)));
   }
 }

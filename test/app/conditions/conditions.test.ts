@@ -6,7 +6,6 @@ import { until } from '../../support/bodies.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 import { objectDouble } from '../../support/object-double.ts';
-import { createOwnWatch } from '../../support/own-watch.ts';
 import { s3Double } from '../../support/s3-double.ts';
 import { serviceRig } from '../../support/service.ts';
 
@@ -96,7 +95,8 @@ test('an upstream that no pull tells of is asked once the first minute is over',
 test('a missing bucket is the first line of the log, and ends Available by its name and the code of S3', async (t) => {
   const { s3, settings } = await overS3(t);
   s3.bucket.exists = false;
-  const rig = await serviceRig(t, { settings });
+  const clock = createManualClock();
+  const rig = await serviceRig(t, { settings, clock });
   t.match(rig.log[0], {
     level: 'error',
     code: 'NoSuchBucket',
@@ -107,11 +107,11 @@ test('a missing bucket is the first line of the log, and ends Available by its n
   const available = await become(rig.service.adminAddress, 'Available', 'False');
   t.match(available, { reason: 'NoSuchBucket', message: /bucket blobs at http/ });
   s3.bucket.exists = true;
+  await clock.pass(10_000);
   await become(rig.service.adminAddress, 'Available', 'True');
   s3.bucket.exists = false;
-  const ownMs = createOwnWatch();
+  await clock.pass(10_000);
   await become(rig.service.adminAddress, 'Available', 'False');
-  t.ok(ownMs() < 10_000, 'within 10 s also while it runs');
 });
 
 test('the settings of a bucket are looked at and not changed, and without store.s3.check nothing is asked', async (t) => {
@@ -157,9 +157,11 @@ test('what counted is remembered over a restart', async (t) => {
 test('a certificate is looked at, and settings that wait for a restart are pending for their inertia', async (t) => {
   const folder = t.testdir({ ...testAuthority().issued() });
   const tls = { certFile: join(folder, 'cert'), keyFile: join(folder, 'key') };
-  const rig = await serviceRig(t, { settings: { tls } });
+  const clock = createManualClock();
+  const rig = await serviceRig(t, { settings: { tls }, clock });
   await become(rig.service.adminAddress, 'CertificateValid', 'True');
   rig.service.pending(['listen', 'store']);
+  await clock.pass(10_000);
   await until(
     async () => (await shown(rig.service.adminAddress))['ConfigurationApplied']?.pending !== undefined,
   );
