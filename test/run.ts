@@ -43,6 +43,17 @@ const alone: ReadonlySet<string> = new Set([
   'test/proxy/http/failures-size.test.ts', // measures the heap
 ]);
 
+/** Files that wait for other programs or for time, begun first so that none of them is the last one left. */
+const waiters: readonly string[] = [
+  'test/bad-days/secrets.test.ts',
+  'test/workers/program.test.ts',
+  'test/chaos.test.ts',
+  'test/cli/images/verify.test.ts',
+  'test/cli/prune/integrated.test.ts',
+  'test/failures/failures.test.ts',
+  'test/bad-days/s3-silent.test.ts',
+];
+
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
   ['types', 'tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', `${cache}/types.json`],
@@ -97,7 +108,8 @@ function timesText(): string {
 
 async function testFiles(): Promise<string[]> {
   const files = glob('test/**/*.test.ts', { exclude: (path) => path === 'test/e2e' });
-  return (await Array.fromAsync(files)).sort();
+  const found = (await Array.fromAsync(files)).sort();
+  return [...waiters, ...found.filter((file) => !waiters.includes(file))];
 }
 
 function report(isOk: boolean, name: string): void {
