@@ -4,6 +4,7 @@ import { built, type GoProgramName, isGoProgram } from './go-programs.ts';
 
 /** Program → the Debian package that holds it. */
 const debian = {
+  buildah: 'buildah',
   'ceph-authtool': 'ceph-common',
   'ceph-mon': 'ceph-mon',
   'ceph-osd': 'ceph-osd',

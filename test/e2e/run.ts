@@ -56,7 +56,9 @@ async function main(args: readonly string[], interrupted: AbortSignal): Promise<
     );
     return 2;
   }
-  const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const chosen = scenarios.filter(({ name, isLong }) =>
+    positionals.length === 0 ? values.long || isLong !== true : positionals.includes(name),
+  );
   if (values.prepare) return prepared(chosen);
   const tally = { passed: 0, failed: 0, skipped: 0 };
   for (const scenario of chosen) {

@@ -13,6 +13,8 @@ export interface Scenario {
    * Then everything it started is ended and the scenario has failed. Milliseconds, default 180,000.
    */
   readonly limitMs?: number;
+  /** Played where it is named, and with --long. Default: always. */
+  readonly isLong?: true;
   play(scene: Scene): Promise<void>;
 }
 

@@ -22,6 +22,7 @@ import { explain } from './scenarios/explain.ts';
 import { fleet } from './scenarios/fleet.ts';
 import { fleetOthers, fleetParted, fleetRefused, fleetStranger } from './scenarios/fleet-odd.ts';
 import { fresh } from './scenarios/fresh.ts';
+import { image } from './scenarios/image.ts';
 import { inspect } from './scenarios/inspect.ts';
 import { load } from './scenarios/load.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
@@ -102,5 +103,6 @@ export const scenarios: readonly Scenario[] = [
   misses,
   load,
   monitoring,
+  image,
   conformance,
 ];

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { generatedImage, pushImage } from '../../support/images.ts';
+import { freePort, until } from '../../support/program.ts';
+import { podmanStorage } from '../fixtures/containers.ts';
+import { nodeImage } from '../fixtures/node-image.ts';
+import { registry } from '../fixtures/registry.ts';
+import type { Scenario } from '../scenario.ts';
+
+const project = join(import.meta.dirname, '../../..');
+const user = 12_345;
+
+/** The image of deploy/Containerfile: built from what npm has kept, and run as a cluster runs it. */
+export const image: Scenario = {
+  name: 'image',
+  isLong: true,
+  needs: ['buildah', 'docker-registry', 'podman', 'skopeo'],
+  limitMs: 300_000,
+  async play(scene) {
+    const { stage, fact, path } = scene;
+    const [root, runroot] = [join(stage.directory, 'podman-root'), join(stage.directory, 'podman-run')];
+    const buildah = [
+      path('buildah'),
+      ...['--root', root, '--runroot', runroot, '--storage-driver', 'overlay'],
+    ] as const;
+    // Layers that share their files: vfs copies all of Node for each step of the build.
+    const storage = podmanStorage(stage).map((word) => (word === 'vfs' ? 'overlay' : word));
+    const podman = (...args: string[]) => stage.run(path('podman'), [...storage, ...args]);
+    const { stdout: cache } = await stage.run('npm', ['config', 'get', 'cache']);
+    const { stdout: source } = await stage.run('npm', ['config', 'get', 'registry']);
+    const base = await nodeImage(scene, buildah);
+
+    await fact('buildah builds the image from the packages that npm has kept', () =>
+      stage.run(
+        buildah[0],
+        [
+          ...buildah.slice(1),
+          ...['build', '--isolation', 'chroot', '--layers=false', '--format', 'docker'],
+          ...['--build-arg', `NODE_IMAGE=${base}`, '--build-arg', 'REVISION=abcdef'],
+          ...['--env', 'npm_config_offline=true', '--env', 'npm_config_fetch_retries=0'],
+          ...['--env', `npm_config_registry=${source.trim()}`],
+          ...['--volume', `${cache.trim()}:/root/.npm`, '--file', 'deploy/Containerfile'],
+          ...['--tag', 'localhost/quayside', '.'],
+        ],
+        { cwd: project, timeoutMs: 240_000 },
+      ),
+    );
+
+    const upstream = await registry(scene);
+    const content = await generatedImage({ seed: 'image', layers: [3_000, 70_000], mediaTypes: 'oci' });
+    await pushImage(upstream.url, 'team/app', 'v1', content);
+    const [port, adminPort] = [await freePort(), await freePort()];
+    const [settings, data] = [join(stage.directory, 'settings'), join(stage.directory, 'data')];
+    for (const folder of [settings, data]) await mkdir(folder);
+    await chown(data, user, user);
+    await writeFile(
+      join(settings, 'quayside.yaml'),
+      stringify({
+        listen: `127.0.0.1:${port}`,
+        admin: { listen: `127.0.0.1:${adminPort}` },
+        store: { filesystem: { path: '/var/lib/quayside' } },
+        shutdownDelayMs: 0,
+        defaultUpstream: 'registry.test',
+        upstreams: { 'registry.test': { url: upstream.url, allowPrivateAddresses: true } },
+      }),
+    );
+    const confined = [
+      ...['run', '--rm', '--read-only', '--user', String(user), '--network', 'host', '--no-healthcheck'],
+      ...['--cap-drop', 'all', '--security-opt', 'no-new-privileges'],
+      // The defaults of podman are above what this machine may have.
+      ...['--ulimit', 'nofile=1024:1024', '--ulimit', `nproc=${1_000 * availableParallelism()}`],
+    ];
+    const mounts = ['--volume', `${settings}:/etc/quayside:ro`, '--volume', `${data}:/var/lib/quayside`];
+
+    await fact('it tells the revision that it was built from', async () => {
+      const { stdout } = await podman(...confined, 'localhost/quayside', 'version', '--output', 'json');
+      assert.equal(JSON.parse(stdout).revision, 'abcdef');
+    });
+    const running = stage.start(path('podman'), [
+      ...storage,
+      ...confined,
+      ...mounts,
+      ...['--name', 'served', 'localhost/quayside'],
+    ]);
+    const admin = `http://127.0.0.1:${adminPort}`;
+    const isLive = (): Promise<boolean> =>
+      fetch(`${admin}/livez`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    await fact('it starts as another user, on a root that is read-only, without a capability', async () => {
+      await running;
+      await until('/livez', isLive, 30_000);
+    });
+    await fact('it serves a pull', () =>
+      stage.run(path('skopeo'), [
+        ...['copy', '--src-tls-verify=false', `docker://127.0.0.1:${port}/team/app:v1`],
+        `dir:${join(stage.directory, 'pulled')}`,
+      ]),
+    );
+    await fact('its health check, and quayside in it, answer', async () => {
+      await podman(
+        'exec',
+        'served',
+        'node',
+        '--eval',
+        `fetch('${admin}/livez').then((a) => process.exit(a.ok ? 0 : 1))`,
+      );
+      await podman('exec', 'served', 'quayside', 'status', '--admin', admin);
+    });
+    await fact('its bill of materials names every package', async () => {
+      const { stdout } = await podman(
+        'exec',
+        'served',
+        'node',
+        '--print',
+        "fs.readFileSync('/opt/quayside/sbom.cdx.json', 'utf8')",
+      );
+      const names: readonly string[] = JSON.parse(stdout).components.map((one: { name: string }) => one.name);
+      const { dependencies } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'));
+      assert.deepEqual(
+        Object.keys(dependencies).filter(
+          (name) => !names.includes(name.replace(/^@[^/]+\//, '')) && !names.includes(name),
+        ),
+        [],
+      );
+    });
+    await fact('it ends within its grace time', () => podman('stop', '--time', '20', 'served'));
+  },
+};
