@@ -43,7 +43,7 @@ const alone: ReadonlySet<string> = new Set([
   'test/proxy/http/failures-size.test.ts', // measures the heap
 ]);
 
-/** Files that wait for other programs or for time: begun first, so that none is the last one left. */
+/** Files that wait for other programs or for time. Begun first, none of them ends last. */
 const waiters: readonly string[] = [
   'test/bad-days/secrets.test.ts',
   'test/workers/program.test.ts',
