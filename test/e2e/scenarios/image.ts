@@ -13,7 +13,7 @@ import type { Scenario } from '../scenario.ts';
 const project = join(import.meta.dirname, '../../..');
 const user = 12_345;
 
-/** The image of deploy/Containerfile: built from what npm has kept, and run as a cluster runs it. */
+/** The image of deploy/Containerfile, made of what npm has kept, and run as a cluster runs it. */
 export const image: Scenario = {
   name: 'image',
   isLong: true,
