@@ -19,6 +19,8 @@ async function warm(t: Test, options: ServiceRigOptions = {}) {
   const path = `blobs/${large.digest}`;
   t.equal(await digestOrCut(await rig.get(path)), large.digest);
   await holdsOnly(rig.directory, [blobKey(large.digest)]);
+  // Who comes while the download still closes its file is sent what that has in memory.
+  await until(async () => sampleOf(await rig.metrics(), 'quayside_fills_running') === 0);
   return Object.assign(rig, { large, path });
 }
 
