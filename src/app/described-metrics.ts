@@ -1,11 +1,9 @@
 import manifest from '../../package.json' with { type: 'json' };
 import { defined } from '../base/text/defined.ts';
+import { revisionOf } from '../base/text/revision.ts';
 import { diskOf } from '../config/config.ts';
 import type { Config, Environment } from '../config/load.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts';
-
-/** The variable in which a build of the image tells the revision of its source. */
-const revisionVariable = 'QUAYSIDE_REVISION';
 
 /** Metrics that show what is known before anything is served: build, limits of all, disks. */
 export function describedMetrics(config: Config, env: Environment, workers = 1): Metrics {
@@ -14,7 +12,7 @@ export function describedMetrics(config: Config, env: Environment, workers = 1):
   const metrics = createMetrics();
   metrics.describe({
     version: manifest.version,
-    revision: env[revisionVariable] || undefined,
+    revision: revisionOf(env),
     upstreams: Object.keys(upstreams),
     directories: {
       spool: spool.path,

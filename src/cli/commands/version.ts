@@ -1,9 +1,7 @@
 import manifest from '../../../package.json' with { type: 'json' };
+import { revisionOf } from '../../base/text/revision.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Run } from '../flags/io.ts';
-
-/** The variable in which a build of the image tells the revision of its source. */
-const revisionVariable = 'QUAYSIDE_REVISION';
 
 /** `quayside version`: what support asks for first. */
 export const version: Run = async (args, { stdout, env }) => {
@@ -15,7 +13,7 @@ export const version: Run = async (args, { stdout, env }) => {
   const { name, version: number } = manifest;
   const facts = {
     version: number,
-    revision: env[revisionVariable] || 'unknown',
+    revision: revisionOf(env),
     node: process.versions.node,
   };
   const text = output === 'json' ? JSON.stringify(facts) : `${name} ${number}`;

@@ -10,8 +10,8 @@ type StorageUse = 'store' | 'disk' | 'spool';
 /** What a service knows of itself before it has served anything. */
 export interface ServiceFacts {
   readonly version: string;
-  /** Of the source, as the build was told. Default: unknown. */
-  readonly revision?: string | undefined;
+  /** Of the source, as the build told it. */
+  readonly revision: string;
   readonly upstreams: readonly string[];
   /** Directories of ours, where there are any. */
   readonly directories: Readonly<Partial<Record<StorageUse, string>>>;
@@ -32,7 +32,7 @@ export function factMetrics(
   const available = inquired(registry, table.filesystemAvailable);
   const wrong = counter(registry, table.wrongContent);
   return {
-    describe({ version, revision = 'unknown', upstreams, directories, maxBytes }) {
+    describe({ version, revision, upstreams, directories, maxBytes }) {
       info(version, revision, process.versions.node).value = 1;
       for (const [use, bytes] of Object.entries(maxBytes)) limit(use).value = bytes;
       for (const [use, path] of Object.entries(directories)) {

@@ -125,6 +125,7 @@ async function stopped({ fact }: Scene, stand: FleetStand, form: Form): Promise<
     const [owner, second, third] = stand.inOrder(digest);
     const { open, pulls } = await halfway(stand, digest, size, [second, third, second, third]);
     const ended = owner.stop('SIGTERM');
+    // The upstream goes on when the owner has its signal; without this pause the fact is weaker.
     setTimeout(open, 500);
     allWell(await Promise.all(pulls));
     await ended;

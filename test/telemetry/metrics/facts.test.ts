@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 
 /** What a service with a spool on a disk, and a bucket, tells of itself. */
-function described({ revision, spool }: { readonly revision?: string; readonly spool: string }) {
+function described({ revision = 'unknown', spool }: { readonly revision?: string; readonly spool: string }) {
   const metrics = createMetrics();
   metrics.describe({
     version: '1.2.3',
