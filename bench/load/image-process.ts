@@ -1,6 +1,7 @@
 /** Clients that pull a whole image, in a process of their own. */
 import { answerQuestions } from '../servers/worker.ts';
-import { bufferBytes, pull } from './pull.ts';
+import { Connections } from './connection.ts';
+import { bufferBytes } from './pull.ts';
 
 export interface ImageQuestion {
   readonly origin: string;
@@ -59,9 +60,10 @@ async function pullImage({ origin, paths, headers = {}, isInTurn }: ImageQuestio
   const failures: string[] = [];
   let bytes = 0;
   let firstByteMs = 0;
+  const connections = new Connections(buffer);
   const take = async (each: string): Promise<void> => {
     const before = performance.now();
-    const pulled = await pull({ origin, path: each, headers }, { buffer });
+    const pulled = await connections.pull({ origin, path: each, headers });
     bytes += pulled.bytes;
     if (each !== path && firstByteMs === 0) firstByteMs = before - started + pulled.firstByteMs;
     if (pulled.status !== 200 || !pulled.isWhole)
@@ -74,6 +76,7 @@ async function pullImage({ origin, paths, headers = {}, isInTurn }: ImageQuestio
   };
   if (failures.length === 0)
     await Promise.all(Array.from({ length: isInTurn === true ? 1 : blobsAtOnce }, place));
+  connections.close();
   return { bytes, firstByteMs, ...(failures[0] === undefined ? {} : { failure: failures[0] }) };
 }
 

@@ -23,7 +23,7 @@ export const warmImage: Scenario = {
         ...costs.map((cost) => against(cost, 'distribution', { sense: 'at most', bound: 0.8 })),
       ],
       notes: [
-        'From the page cache, over plain HTTP. Each client takes the manifest, then six blobs at a time, each over a connection of its own, and checks lengths.',
+        'From the page cache, over plain HTTP. Each client takes the manifest, then six blobs at a time over connections that it keeps, and checks lengths.',
         'Processor time and memory are the server’s with its workers, for all pulls together.',
       ],
     };
