@@ -63,13 +63,15 @@ export async function warmed(
   for (let attempt = 0; attempt < 10; attempt += 1) {
     await lab.forget();
     const [pulled] = await lab.pull({ origin: server.origin, path, clients: 1, isChecked: true, headers });
+    // docker-registry answers 500 now and then while it takes a small blob in.
+    if (pulled?.status === 500 && server.name !== 'quayside') continue;
     if (pulled?.status !== 200 || (digest !== undefined && pulled.digest !== digest)) {
       throw new Error(`${server.name} answered ${path} with ${JSON.stringify(pulled)}`);
     }
     const { bytes } = await lab.traffic();
     if (bytes < 10_000) return;
   }
-  throw new Error(`${server.name} asks the upstream for ${path} every time`);
+  throw new Error(`${server.name} cannot be filled: ten times it asked the upstream for ${path} or failed`);
 }
 
 /** The header lines of a client that is logged in: a token of ours, else Basic. */

@@ -38,7 +38,7 @@ export const tlsImage: Scenario = {
     tenClients(
       lab,
       { isTls: true },
-      'Each blob has a connection and a handshake of its own, by HTTP/1.1. The certificate has a key on P-256.',
+      'By HTTP/1.1; each client makes six connections, and so six handshakes. The certificate has a key on P-256.',
     ),
 };
 
