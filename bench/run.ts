@@ -73,7 +73,7 @@ const beside: readonly (Scenario | OwnScenario)[] = [
  */
 const budgetSeconds: Readonly<Record<FormName, number>> = {
   short: 450,
-  peers: 1_200,
+  peers: 1_800,
   long: Number.POSITIVE_INFINITY,
 };
 
@@ -85,7 +85,7 @@ Measures Quayside beside distribution 3, docker-registry 2.8, nginx (proxy_cache
 of them started and stopped here, on loopback. Their configurations are in bench/peers/.
 
   --short     fewer rounds: less than ten minutes instead of an hour; scenarios that are not begun by then are left out
-  --peers     five rounds of what other caches do too, without names in 20 minutes, kept as with --keep
+  --peers     five rounds of what other caches do too, without names in half an hour, kept as with --keep
   --dir DIR   keeps up to 9 GB there while it runs; default: memory where there is plenty, else the temporary directory
   --keep      keeps the named scenarios in the dated file of the day, beside those that are there
   --list      prints the scenarios

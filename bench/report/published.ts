@@ -84,7 +84,7 @@ function page(report: Report, older: readonly Report[], pictures: readonly Pictu
     ['# Benchmarks'],
     paragraph(
       `Quayside beside other caches of images, each with the configuration that stands in \`bench/peers/\`
-      with a reason for each setting. \`npm run bench -- --peers\` measures, in twenty minutes on a quiet
+      with a reason for each setting. \`npm run bench -- --peers\` measures, in half an hour on a quiet
       machine, and \`npm run bench -- --publish\` writes this page from the newest dated result in
       \`bench/results/\`. What was tried to become faster, and what it
       gave, is in [PERFORMANCE.md](PERFORMANCE.md).`,
