@@ -1,4 +1,4 @@
-import { anySignal } from '../../base/time/wait.ts';
+import { anySignal, systemClock } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { createDownloads, type Downloads } from '../download/downloads.ts';
 import { type Dispatch, headerOf, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
@@ -143,8 +143,9 @@ function sender(
   const { name, events, now, steady, requestsPerSecond, limit, share } = settings;
   const credentials = credentialsFrom(settings.credentials, hostsOf(name, upstream));
   const wire = transport({ ...settings, ...wires, secretsOf: (ask) => secretsOf(ask, credentials) });
+  const clock = { ...systemClock, now: steady };
   const slow =
-    requestsPerSecond === undefined ? wire : rateLimited(wire, () => requestsPerSecond * share(), steady);
+    requestsPerSecond === undefined ? wire : rateLimited(wire, () => requestsPerSecond * share(), clock);
   const bearable = limit?.limited(slow) ?? slow;
   const inside = limitConcurrency(settings);
   const guard = createBreaker(settings.breaker, steady, {

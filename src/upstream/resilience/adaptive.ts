@@ -1,6 +1,6 @@
 import { Semaphore } from '../../base/flow/semaphore.ts';
 import { backoffMs } from '../../base/time/backoff.ts';
-import { sleep } from '../../base/time/wait.ts';
+import { type Clock, sleep, systemClock } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, headerOf, isReplayable, type UpstreamResponse } from '../exchange.ts';
 import { createRateLimiter } from './limits.ts';
@@ -17,15 +17,17 @@ interface AdaptiveOptions {
   readonly longestWaitSeconds?: number;
   /** From 0 to 1, for jitter. Default: Math.random. */
   readonly random?: () => number;
-  /** Milliseconds since the epoch. Default: Date.now; for pauses performance.now. */
+  /** Milliseconds since the epoch, for dates in `Retry-After`. Default: Date.now. */
   readonly now?: () => number;
+  /** For pauses. Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /** The capacity of one registry by its answers: shared by all its users, and by no others. */
 export interface AdaptiveLimit {
   /** Requests at a time, by now. */
   readonly concurrency: number;
-  /** Nothing is asked before; milliseconds, by default as `performance.now` counts them. */
+  /** Nothing is asked before; milliseconds by the clock. */
   readonly pausedUntil: number;
   /** The same requests, delayed; `TOOMANYREQUESTS` for a pause above the limit. */
   limited(send: Dispatch): Dispatch;
@@ -58,7 +60,8 @@ const defaults = {
   growAfter: 10,
   longestWaitSeconds: 15,
   random: Math.random,
-  now: () => performance.now(),
+  now: Date.now,
+  clock: systemClock,
 } satisfies AdaptiveOptions;
 
 /** A first pause without `Retry-After` is up to this long, each next up to twice as long, ms. */
@@ -78,11 +81,11 @@ export function createAdaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimi
   const permits = () => pace.concurrency;
   const uploads = new Semaphore({ permits });
   const questions = new Semaphore({ permits });
-  const { requestsPerSecond, now: wall = Date.now } = options;
+  const { requestsPerSecond } = options;
   const beat =
-    requestsPerSecond === undefined ? undefined : createRateLimiter(() => requestsPerSecond, settings.now);
+    requestsPerSecond === undefined ? undefined : createRateLimiter(() => requestsPerSecond, settings.clock);
   const noted = (answer: UpstreamResponse, sent: number): UpstreamResponse => {
-    pace = adapted(pace, { ...newsOf(answer, wall()), sent, lastSent }, settings);
+    pace = adapted(pace, { ...newsOf(answer, settings.now()), sent, lastSent }, settings);
     return answer;
   };
   return {
@@ -113,7 +116,7 @@ export function createAdaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimi
  */
 export function adapted(pace: LimitState, news: LimitObservation, options: AdaptiveSettings): LimitState {
   if (!isThrottled(news)) return news.status < 500 ? grown(pace, options) : pace;
-  const now = options.now();
+  const now = options.clock.now();
   const isNew = news.sent > pace.halvedAt;
   const isAtFloor = pace.concurrency === 1 && isNew && news.retryAfterSeconds === undefined;
   const floorMs = backoffMs(pace.streak, { ...pauses, random: options.random });
@@ -149,14 +152,14 @@ function newsOf(
 /** Waits for the end of the pause, which may be put off meanwhile. */
 async function passed(
   pausedUntil: () => number,
-  { longestWaitSeconds, now }: AdaptiveSettings,
+  { longestWaitSeconds, clock }: AdaptiveSettings,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for (let leftMs = pausedUntil() - now(); leftMs > 0; leftMs = pausedUntil() - now()) {
+  for (let leftMs = pausedUntil() - clock.now(); leftMs > 0; leftMs = pausedUntil() - clock.now()) {
     const retryAfterSeconds = Math.ceil(leftMs / 1000);
     const message = `the upstream throttles; next attempt in ${retryAfterSeconds} s`;
     if (retryAfterSeconds > longestWaitSeconds)
       throw new RegistryError('TOOMANYREQUESTS', message, { retryAfterSeconds });
-    await sleep(leftMs, signal);
+    await sleep(leftMs, signal, clock);
   }
 }

@@ -1,5 +1,5 @@
 import { Semaphore } from '../../base/flow/semaphore.ts';
-import { sleep } from '../../base/time/wait.ts';
+import { type Clock, sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, isReplayable, type UpstreamRequest } from '../exchange.ts';
 
@@ -41,8 +41,8 @@ export function limitConcurrency(options: ConcurrencyOptions): (send: Dispatch) 
 }
 
 /** The same requests, spread out to so many a second, with bursts of one second's worth. */
-export function rateLimited(send: Dispatch, requestsPerSecond: () => number, now: () => number): Dispatch {
-  const turn = createRateLimiter(requestsPerSecond, now);
+export function rateLimited(send: Dispatch, requestsPerSecond: () => number, clock: Clock): Dispatch {
+  const turn = createRateLimiter(requestsPerSecond, clock);
   return async (ask) => {
     await turn(ask.signal);
     return send(ask);
@@ -52,15 +52,15 @@ export function rateLimited(send: Dispatch, requestsPerSecond: () => number, now
 /** Resolves so many times a second, after bursts of one second's worth. */
 export function createRateLimiter(
   requestsPerSecond: () => number,
-  now: () => number,
+  clock: Clock,
 ): (signal?: AbortSignal) => Promise<void> {
   let nextAt = 0;
   return async (signal) => {
     const stepMs = 1000 / requestsPerSecond();
-    const time = now();
+    const time = clock.now();
     nextAt = Math.max(nextAt, time) + stepMs;
     const waitMs = nextAt - time - Math.max(1000, stepMs);
-    if (waitMs > 0) await sleep(waitMs, signal);
+    if (waitMs > 0) await sleep(waitMs, signal, clock);
   };
 }
 

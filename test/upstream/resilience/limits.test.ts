@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { createRateLimiter } from '../../../src/upstream/resilience/limits.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 import { app, blobIn, bytesOfBlob, pulled, refusalOf, rig, v1 } from '../rig.ts';
 
 test('a request that finds the queue full is refused for two seconds', async (t) => {
@@ -52,10 +53,9 @@ test('requests are spread out to so many a second', async (t) => {
 });
 
 test('after a pause there is a burst of one second’s worth, and no more', async (t) => {
-  const turn = createRateLimiter(
-    () => 20,
-    () => 1_000_000,
-  );
+  const clock = createManualClock();
+  await clock.pass(1_000_000);
+  const turn = createRateLimiter(() => 20, clock);
   for (let count = 0; count < 20; count += 1) await turn(AbortSignal.abort());
   const leaving = new AbortController();
   const late = turn(leaving.signal);
