@@ -8,6 +8,7 @@ import { inForce } from '../../src/app/reload.ts';
 import { type Clock, systemClock } from '../../src/base/time/wait.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
+import { createManualClock } from './manual-clock.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
 /** One line of the service's log. */
@@ -76,9 +77,11 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
   const started = load(stringify(settingsOf(options)), {});
   const { clock: given = systemClock } = options;
   let aheadMs = 0;
+  /** Whose timers run: none of those that a look sets, which takes as long as the machine is busy. */
+  let timers: Clock = given;
   const clock: Clock = {
     now: () => given.now() + aheadMs,
-    setTimeout: (callback, ms) => given.setTimeout(callback, ms),
+    setTimeout: (callback, ms) => timers.setTimeout(callback, ms),
   };
   const service = await createService(started, { log, env: {}, clock });
   let stopped: Promise<void> | undefined;
@@ -102,7 +105,12 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
     metrics: async () => (await fetch(`http://${service.adminAddress}/metrics`)).text(),
     look() {
       aheadMs = minuteMs + 1;
-      return service.look();
+      timers = createManualClock();
+      try {
+        return service.look();
+      } finally {
+        timers = given;
+      }
     },
     reload({ settings, upstream }) {
       const changed = settingsOf({
