@@ -66,6 +66,19 @@ test('every local link of the documents leads to a file, and to a heading where 
   }
 });
 
+test('every source file and folder that a document names exists', async (t) => {
+  const below = async (folder: string): Promise<string[]> =>
+    (await readdir(join(root, folder), { recursive: true })).map((name) => `/${folder}/${name}`);
+  const known = (await Promise.all(['bench', 'src', 'test'].map(below))).flat();
+  for (const [path, markdown] of await documents()) {
+    const named = [...markdown.matchAll(/`([\w./-]+\.ts|(?:src|test)\/[\w./-]+)`/g)].map(([, name = '']) =>
+      name.replace(/\/$/, ''),
+    );
+    const unknown = named.filter((name) => !known.some((file) => file.endsWith(`/${name}`)));
+    t.same(unknown, [], path);
+  }
+});
+
 test('the operators’ table of metrics is that of the code, label for label', async (t) => {
   const told = rows(await text('docs/operating.md')).filter(([name]) => name?.startsWith('quayside_'));
   const metrics = Object.values(table).map(([name, , labels]) => [name, labels.join(', ')] as const);

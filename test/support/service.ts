@@ -77,7 +77,7 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
   const started = load(stringify(settingsOf(options)), {});
   const { clock: given = systemClock } = options;
   let aheadMs = 0;
-  /** Whose timers run: none of those that a look sets, which takes as long as the machine is busy. */
+  /** Whose timers run: none of those that a look sets, which a busy machine may make long. */
   let timers: Clock = given;
   const clock: Clock = {
     now: () => given.now() + aheadMs,
