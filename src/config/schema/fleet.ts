@@ -3,8 +3,11 @@ import { address, closed, file, text } from './leaves.ts';
 
 /** Certificates between members; each must be issued by `caFile`, and is shown by either side. */
 const fleetTls = closed({
+  /** The certificate chain of this member, PEM. */
   certFile: file(),
+  /** Its private key, PEM. */
   keyFile: file(),
+  /** The authority that issues the certificates of members, and of nothing else, PEM. */
   caFile: file(),
 });
 
@@ -12,6 +15,7 @@ const fleetTls = closed({
 const fleetSlices = closed({
   /** A name under `clusters`: the one that we run in. */
   cluster: text(),
+  /** The namespace of the Service. */
   namespace: text(),
   /** The name of the Service. */
   service: text(),

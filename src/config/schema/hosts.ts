@@ -5,7 +5,9 @@ import { closed, file, oneOf, seconds, section, text } from './leaves.ts';
 const robots = closed({
   /** Lines of `name:hash`, as `htpasswd -B` writes them. */
   htpasswdFile: Type.Optional(file()),
+  /** The name of the one robot, in place of `htpasswdFile`. Needs `passwordFile`. */
   usernameFile: Type.Optional(file()),
+  /** The password of that robot. */
   passwordFile: Type.Optional(file()),
 });
 

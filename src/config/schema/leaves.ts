@@ -5,7 +5,8 @@ import { type LeafOptions, leaf } from './leaf.ts';
 import { parseBytes, parseMs, parseSeconds } from './units.ts';
 
 const longestTimerMs = 2 ** 31 - 1;
-const aTime = 'milliseconds: a number, or text such as 500ms, 30s, 5m, 2h, 7d';
+/** What is accepted for a time in milliseconds, for editors. */
+export const aTime = 'milliseconds: a number, or text such as 500ms, 30s, 5m, 2h, 7d';
 
 /** A time in milliseconds: a number, or text with a unit (`30s`). */
 export const ms = (options?: LeafOptions) => leaf(parseMs, { description: aTime, ...options });
@@ -44,7 +45,7 @@ export const httpUrl = (options?: LeafOptions) =>
 export const host = () => leaf(parseHost, { description: 'a host, or host:port' });
 
 /** The name of a namespace in Kubernetes (RFC 1123). */
-export const namespace = () => leaf(parseNamespace);
+export const namespace = () => leaf(parseNamespace, { description: 'the name of a namespace' });
 
 /** Where to listen: `host:port`, `[v6]:port`; port 0 lets the system choose. */
 export const address = (options?: LeafOptions) =>

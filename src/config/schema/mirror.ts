@@ -5,7 +5,9 @@ import { closed, count, file, listenOrNone, ms, oneOf, section, text, wholePatte
 const lease = closed({
   /** The cluster that keeps a Lease (`coordination.k8s.io/v1`); a name under `clusters`. */
   cluster: text(),
+  /** The namespace of the Lease. Default `ci`. */
   namespace: text({ default: 'ci' }),
+  /** The name of the Lease. Default `ci-image-mirror`. */
   name: text({ default: 'ci-image-mirror' }),
 });
 

@@ -43,6 +43,7 @@ const admin = section({
   cluster: Type.Optional(text()),
 });
 
+/** What is logged, as JSON lines on standard output. */
 const log = section({
   /** The least important that is written. Default `info`. */
   level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
@@ -117,7 +118,10 @@ export const settingsSchema = closed({
    * counts, at most 256. Default: none, and the client is the peer of the connection. Other clients
    * must not be able to connect from there.
    */
-  trustedProxies: Type.Array(leaf(parseProxies), { maxItems: 256, default: [] }),
+  trustedProxies: Type.Array(leaf(parseProxies, { description: 'a network, such as 10.0.0.0/8' }), {
+    maxItems: 256,
+    default: [],
+  }),
   admin,
   conditions,
   log,
@@ -143,11 +147,13 @@ export const settingsSchema = closed({
   tags: tagsSchema,
   /** As in OpenShift's registry: GET, HEAD and OPTIONS are reads; blobs and logins are apart. */
   limits: section({
+    /** Everything but bodies of blobs and logins: manifests, lists, pings. */
     read: limitOf(1000),
     /** Bodies of blobs: so that no number of slow downloads holds up the small answers. */
     blobs: limitOf(1000),
     /** Logins at the token end-point. */
     logins: limitOf(200),
+    /** Writes, which are answered 405: a client that pushes takes no slot of a pull. */
     write: limitOf(1000),
     /**
      * Disconnects a client that reads nothing for up to twice as long, ms. Default 60 s; 0: never.

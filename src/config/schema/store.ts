@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { leaf } from './leaf.ts';
 import {
+  aTime,
   bytes,
   closed,
   count,
@@ -34,6 +35,7 @@ const memory = closed({
 });
 
 const s3 = closed({
+  /** The name of the bucket, which must exist: see `quayside bucket ensure`. */
   bucket: text(),
   /** Default `us-east-1`, which most S3-compatible servers accept. */
   region: text({ default: 'us-east-1' }),
@@ -43,9 +45,11 @@ const s3 = closed({
   pathStyle: Type.Boolean({ default: false }),
   /** Put before every key, without a `/` at either end. Default: none. */
   prefix: Type.Optional(text()),
-  /** Default: the AWS chain (environment, web identity, instance role). */
+  /** The id of the key. Default: the AWS chain (environment, web identity, instance role). */
   accessKeyIdFile: Type.Optional(file()),
+  /** The secret of that key. Required with `accessKeyIdFile`. */
   secretAccessKeyFile: Type.Optional(file()),
+  /** The session token of a temporary key. Default: none, the key is a lasting one. */
   sessionTokenFile: Type.Optional(file()),
   /** Connections to S3. Default 256: one for each slow reader, and a bound on file handles. */
   maxSockets: count({ minimum: 1, default: 256 }),
@@ -60,14 +64,17 @@ const s3 = closed({
   /** The size of a part, 5 MiB at least. Default: by the blob's size, at most 10,000 parts. */
   partBytes: Type.Optional(bytes()),
   /** Default `never`: clients need no route to S3, nor its certificate and clock. */
-  redirect: leaf(parseRedirect, { default: 'never' }),
+  redirect: leaf(parseRedirect, {
+    default: 'never',
+    description: 'always, never, or networks: with a list of networks',
+  }),
   /**
    * Looks whether the bucket exists, every 5 s, and at its settings, every 10 minutes, for the
    * conditions; changes nothing. Default true; false where each call to S3 counts.
    */
   check: Type.Boolean({ default: true }),
   /** Whose bucket it is: its tag `quayside/<identity>` is `owned`. Default `quayside`. */
-  identity: leaf(parseIdentity, { default: 'quayside' }),
+  identity: leaf(parseIdentity, { default: 'quayside', description: '1 to 63 letters, digits, ., _ or -' }),
   /** How long a redirect's URL works, in seconds. Default 20 minutes: a download begins within. */
   redirectExpiresSeconds: seconds({ default: '20m' }),
 });
@@ -95,7 +102,7 @@ export const storeSchema = Type.Object(
      * or 0 for never. Default: one day for a directory; never for a bucket, whose whole reads are
      * all verified, and where each byte read costs money.
      */
-    scrubEveryMs: Type.Optional(leaf(parseScrubEvery)),
+    scrubEveryMs: Type.Optional(leaf(parseScrubEvery, { description: `${aTime}, or false` })),
     /** Its rate, in bytes a second; slower while clients read. Default 16 MiB: 1.4 TB a day. */
     scrubBytesPerSecond: bytes({ default: '16MiB' }),
   },

@@ -27,24 +27,35 @@ export const tagsSchema = section({
 
 /** What one upstream does otherwise; absent keys are those of `tags`. */
 const tagsOverride = closed({
+  /** As `tags.freshMs`. */
   freshMs: Type.Optional(ms()),
+  /** As `tags.refreshBehindMs`. */
   refreshBehindMs: Type.Optional(ms()),
+  /** As `tags.staleMs`. */
   staleMs: Type.Optional(ms()),
+  /** As `tags.negativeMs`. */
   negativeMs: Type.Optional(ms()),
+  /** As `tags.immutable`, in place of that list. */
   immutable: Type.Optional(Type.Array(pattern())),
+  /** As `tags.gone`. */
   gone: Type.Optional(oneOf(['hide', 'keep'])),
+  /** As `tags.historyEntries`. */
   historyEntries: Type.Optional(count()),
+  /** As `tags.formerMs`. */
   formerMs: Type.Optional(ms()),
 });
 
 /** Who we are to an upstream: either the two files, or the one. */
 const credentials = closed({
+  /** The name of the login there, alone in its file. Needs `passwordFile`. */
   usernameFile: Type.Optional(file()),
+  /** The password or token of that login. */
   passwordFile: Type.Optional(file()),
   /** A docker or podman `auth.json`; the longest entry that is a prefix of the name wins. */
   authFile: Type.Optional(file()),
 });
 
+/** When a registry that fails is left alone; likewise each of its repositories. */
 const breaker = section({
   /** Failures in a row after which the upstream is left alone. Default 5. */
   failures: count({ minimum: 1, default: 5 }),
@@ -57,18 +68,21 @@ export const upstreamSchema = section({
   /** Its URL. Default `https://<name>`; `docker.io` is at `https://registry-1.docker.io`. */
   url: Type.Optional(httpUrl()),
   /** The repositories to serve: `*` is any text without `/`, `**` with it. Default: all. */
-  repositories: Type.Optional(Type.Array(leaf(parseRepositoryPattern))),
+  repositories: Type.Optional(
+    Type.Array(leaf(parseRepositoryPattern, { description: 'a repository, with * and **' })),
+  ),
   /** A one-part repository is requested under `library/`. Default: true for `docker.io` only. */
   library: Type.Optional(Type.Boolean()),
   /** Default: none, we are anonymous. */
   credentials: Type.Optional(credentials),
   /** Certificates of the authorities to trust instead of the built-in ones, PEM. */
   caFile: Type.Optional(file()),
-  /** Our client certificate and its key, PEM; both or neither. */
+  /** Our client certificate, PEM. Needs `keyFile`. */
   certFile: Type.Optional(file()),
+  /** The key of `certFile`. */
   keyFile: Type.Optional(file()),
   /** Its HTTP proxy, or `none`. Default: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. */
-  proxy: Type.Optional(leaf(parseProxy)),
+  proxy: Type.Optional(leaf(parseProxy, { description: 'a URL with http:// or https://, or none' })),
   /** Whether it, its token server and redirects may have private addresses. Default false. */
   allowPrivateAddresses: Type.Boolean({ default: false }),
   /** Hosts of token servers that its challenge may name, `host[:port]`. Default: any public. */
