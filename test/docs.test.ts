@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { load } from '../src/config/load.ts';
 import { table } from '../src/telemetry/metrics/table.ts';
+import { fencesOf } from './support/fences.ts';
 
 const root = join(import.meta.dirname, '..');
 const text = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
@@ -10,8 +11,8 @@ const text = (path: string): Promise<string> => readFile(join(root, path), 'utf8
 /** Every document of the project, by its path. */
 async function documents(): Promise<[path: string, markdown: string][]> {
   const below = await Promise.all(
-    ['docs', 'docs/adr', 'docs/runbooks', 'deploy', 'changelog', 'changelog/unreleased'].map(async (folder) =>
-      (await readdir(join(root, folder))).map((name) => `${folder}/${name}`),
+    ['docs', 'deploy', 'changelog'].map(async (folder) =>
+      (await readdir(join(root, folder), { recursive: true })).map((name) => `${folder}/${name}`),
     ),
   );
   const paths = [
@@ -39,9 +40,9 @@ function rows(markdown: string): string[][] {
 }
 
 function fenced(markdown: string, language: string): string[] {
-  return [...markdown.matchAll(/^[ ]*```(\w+)\n([\s\S]*?)^[ ]*```$/gm)]
-    .filter(([, name]) => name === language)
-    .map(([, , body = '']) => body);
+  return fencesOf(markdown)
+    .filter((fence) => fence.language === language)
+    .map(({ text: block }) => block);
 }
 
 /** What GitHub makes of a heading. */

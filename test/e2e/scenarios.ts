@@ -18,6 +18,7 @@ import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
 import { deploy } from './scenarios/deploy.ts';
 import { deployPod } from './scenarios/deploy-pod.ts';
+import { docs } from './scenarios/docs.ts';
 import { explain } from './scenarios/explain.ts';
 import { fleet } from './scenarios/fleet.ts';
 import { fleetOthers, fleetParted, fleetRefused, fleetStranger } from './scenarios/fleet-odd.ts';
@@ -51,6 +52,7 @@ import { skopeo } from './scenarios/skopeo.ts';
 /** All of them, in the order in which they are played. */
 export const scenarios: readonly Scenario[] = [
   fresh,
+  docs,
   packed,
   skopeo,
   podman,
