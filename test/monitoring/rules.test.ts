@@ -51,7 +51,7 @@ test('each alert has a runbook in the form of an SOP, and each runbook an alert'
     );
     t.match(
       markdown,
-      /^```sh\n(?:quayside|kubectl|curl|oc) /m,
+      /^```sh example\n(?:quayside|kubectl|curl|oc) /m,
       `${annotations.runbook} has a command to check`,
     );
   }
