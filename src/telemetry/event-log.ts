@@ -119,6 +119,10 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
         'cannot ask whether a missing tag has been copied; it is answered from its source',
       );
     },
+    throttled(event) {
+      events.throttled?.(event);
+      upstream.warn(event, 'an upstream throttles; nothing of that kind is asked for so long');
+    },
     breakerChanged(event) {
       events.breakerChanged(event);
       const { error, ...fields } = event;

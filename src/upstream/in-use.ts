@@ -72,6 +72,7 @@ export function countedUpstream(upstream: Upstream): CountedUpstream {
         forwarded(() => upstream.forwardBlob(repository, digest, asked)),
       isReachable: (asked) => upstream.isReachable(asked),
       breakerElsewhere: (isOpen) => upstream.breakerElsewhere?.(isOpen),
+      pausedElsewhere: (pause) => upstream.pausedElsewhere?.(pause),
       close: () => upstream.close(),
     },
     async idle() {

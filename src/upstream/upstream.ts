@@ -47,6 +47,8 @@ export interface Upstream extends RegistryReader {
    * too, since the trouble may be that replica's own, and tries again at once where it is open.
    */
   breakerElsewhere?(isOpen: boolean): void;
+  /** The registry told another replica to ask nothing of that kind for so long: this one obeys. */
+  pausedElsewhere?(pause: { readonly kind: UpstreamRequestKind; readonly seconds: number }): void;
   /** Ends idle connections and timers. Requests under way fail. */
   close(): Promise<void>;
 }
@@ -86,6 +88,12 @@ export interface UpstreamEvents {
     readonly limit?: string;
     readonly remaining: string;
   }): void;
+  /** It answered 429 with `Retry-After`: nothing of that kind is asked for so long. */
+  throttled?(event: {
+    readonly upstream: string;
+    readonly kind: UpstreamRequestKind;
+    readonly seconds: number;
+  }): void;
   breakerChanged(event: {
     readonly upstream: string;
     readonly state: 'closed' | 'open' | 'half-open';
@@ -100,12 +108,11 @@ export interface UpstreamLie {
   readonly kind: 'manifest' | 'blob';
 }
 
-export type UpstreamRequestKind =
-  | 'ping'
-  | 'token'
-  | 'manifest'
-  | 'blob'
-  | 'cdn'
-  | 'tags'
-  | 'referrers'
-  | 'upload';
+const upstreamKinds = ['ping', 'token', 'manifest', 'blob', 'cdn', 'tags', 'referrers', 'upload'] as const;
+
+export type UpstreamRequestKind = (typeof upstreamKinds)[number];
+
+/** Whether this version asks that kind of question. */
+export function isUpstreamKind(value: unknown): value is UpstreamRequestKind {
+  return upstreamKinds.some((kind) => kind === value);
+}

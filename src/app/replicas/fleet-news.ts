@@ -23,7 +23,7 @@ export function cacheTold<Events extends CacheEvents>(
   };
 }
 
-/** The same events, and other members are told of breakers that open or close. */
+/** The same events, and other members are told of breakers that open or close, and of pauses. */
 export function breakersTold<Events extends UpstreamEvents>(
   events: Events,
   fleet: AllMembers | undefined,
@@ -31,6 +31,11 @@ export function breakersTold<Events extends UpstreamEvents>(
   if (fleet === undefined) return events;
   return {
     ...events,
+    throttled(event) {
+      events.throttled?.(event);
+      const { upstream, kind: of, seconds } = event;
+      fleet.tell({ kind: 'throttled', upstream, of, seconds });
+    },
     breakerChanged(event) {
       events.breakerChanged(event);
       const { upstream, state } = event;
@@ -47,26 +52,31 @@ export function copiesTold<Events extends DiskTierEvents>(
   return { ...events, copyChanged: (event) => fleet()?.tellWorkers({ kind: 'copy', ...event }) };
 }
 
+type ToldUpstream = Pick<Upstream, 'name' | 'breakerElsewhere' | 'pausedElsewhere'>;
+
 interface NewsParts {
   /** The copies on the disk before the bucket. Default: there is none. */
   readonly files: Pick<KeptFiles, 'noted'> | undefined;
   readonly fleet: AllMembers | undefined;
   readonly cache: Pick<CacheContext, 'tags' | 'medium' | 'store'>;
-  readonly upstreams: () => readonly Pick<Upstream, 'name' | 'breakerElsewhere'>[];
+  readonly upstreams: () => readonly ToldUpstream[];
   readonly access: { forget(): void };
   readonly attempts: Attempts;
   readonly events: CacheEvents;
+  /** The mirror in force. Default: there is none. */
+  readonly mirror?: () => { look(): void } | undefined;
 }
 
 /** Does what other members tell. Out: the order to forget, for all replicas on the store. */
 export function fleetNews(parts: NewsParts): Forgetting {
-  const { fleet, cache, upstreams, access, attempts, files, events } = parts;
+  const { fleet, cache, upstreams, access, attempts, files, events, mirror } = parts;
   const forgetting = new Forgetting({
     records: cache.medium.records,
     forget: access.forget,
     ...(fleet && { tell: () => fleet.tell({ kind: 'forget' }) }),
     failed: (operation, error) => events.storeFailed({ operation, error }),
   });
+  const upstream = (name: string): ToldUpstream | undefined => upstreams().find((each) => each.name === name);
   fleet?.follow((news) => {
     switch (news.kind) {
       case 'copy':
@@ -76,11 +86,13 @@ export function fleetNews(parts: NewsParts): Forgetting {
       case 'stored':
         return cache.store.learned?.(news);
       case 'breaker':
-        return upstreams()
-          .find(({ name }) => name === news.upstream)
-          ?.breakerElsewhere?.(news.isOpen);
+        return upstream(news.upstream)?.breakerElsewhere?.(news.isOpen);
+      case 'throttled':
+        return upstream(news.upstream)?.pausedElsewhere?.({ kind: news.of, seconds: news.seconds });
       case 'failed-login':
         return attempts.failedElsewhere(news.address, news.token);
+      case 'released':
+        return news.lease === 'mirror' ? mirror?.()?.look() : undefined;
       case 'forget':
         return access.forget();
       default:

@@ -32,6 +32,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     },
     isReachable: (asked) => link.isReachable(asked),
     breakerElsewhere: (isOpen) => link.breakerElsewhere(isOpen),
+    pausedElsewhere: (pause) => link.pausedElsewhere(pause),
     async manifest(repository, reference, asked) {
       try {
         return await askManifest(link, repository, reference, asked);

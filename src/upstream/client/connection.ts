@@ -14,6 +14,7 @@ import { type Breaker, breakerError, createBreaker } from '../resilience/breaker
 import { connectRefusal } from '../resilience/connect-failure.ts';
 import { inTime } from '../resilience/deadline.ts';
 import { limitConcurrency, rateLimited } from '../resilience/limits.ts';
+import { Pauses, type ToldPause } from '../resilience/pauses.ts';
 import { createReachability, type Reachability } from '../resilience/reachable.ts';
 import { networkFailure, orTryAgain, retried } from '../resilience/retry.ts';
 
@@ -35,6 +36,8 @@ export interface Connection {
   readonly isReachable: Reachability['isReachable'];
   /** See Upstream.breakerElsewhere. */
   breakerElsewhere(isOpen: boolean): void;
+  /** See Upstream.pausedElsewhere. */
+  pausedElsewhere(pause: ToldPause): void;
   close(): Promise<void>;
 }
 
@@ -49,6 +52,7 @@ interface Pipeline {
   readonly own: Dispatch;
   readonly reach: Reachability;
   readonly guard: Breaker;
+  readonly pauses: Pauses;
 }
 
 /** A connection that is made when it is first used. */
@@ -57,7 +61,7 @@ export function createConnection(settings: UpstreamSettings): Connection {
   const upstream = baseOf(settings.url);
   const closing = new AbortController();
   const wires: Transports = { agents: createAgents({ ...settings, upstream }), downloads: createDownloads() };
-  const { send, own, reach, guard } = sender(settings, upstream, wires, closing.signal);
+  const { send, own, reach, guard, pauses } = sender(settings, upstream, wires, closing.signal);
   const retry = {
     retries,
     random,
@@ -106,6 +110,7 @@ export function createConnection(settings: UpstreamSettings): Connection {
       if (!isOpen) guard.retry();
       else if (guard.phase === 'closed') reach.suspect();
     },
+    pausedElsewhere: (pause) => pauses.elsewhere(pause),
     async close() {
       closing.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down'));
       wires.downloads.close();
@@ -130,9 +135,9 @@ async function readOf<T>(
 }
 
 /**
- * From the inside out: the wire, the pace, the adaptive limit, the gates, the breaker, the login,
- * the redirects. The breaker watches the registry and its token server; failures of a CDN are
- * retried, but do not stop manifests.
+ * From the inside out: the wire, the pace, the adaptive limit, the gates, the breaker, the pauses,
+ * the login, the redirects. The breaker watches the registry and its token server; failures of a
+ * CDN are retried, but do not stop manifests.
  */
 function sender(
   settings: UpstreamSettings,
@@ -168,7 +173,13 @@ function sender(
     changed: (isReachable, error) => events?.reachabilityChanged?.({ upstream: name, isReachable, error }),
     dated: (skewMs) => events?.dated?.({ upstream: name, skewMs }),
   });
-  const guarded = guard.guarded(inside(bearable));
+  const pauses = new Pauses({
+    ...settings,
+    told: (pause) => events?.throttled?.({ upstream: name, ...pause }),
+  });
+  const permitted = guard.guarded(inside(bearable));
+  // An adaptive limit has pauses of its own, for all that share it.
+  const guarded = limit === undefined ? pauses.obeyed(permitted) : permitted;
   const login = authenticated({
     ...settings,
     upstream,
@@ -185,7 +196,7 @@ function sender(
     tokens: createUpstreamTokens({ send: foreign, method: 'GET', now, closing }),
   });
   const send = followed({ ...settings, upstream, own: login, foreign, guest });
-  return { send, own: login, reach, guard };
+  return { send, own: login, reach, guard, pauses };
 }
 
 /** The names under which auth files know an upstream; Docker Hub goes by three. */
