@@ -15,6 +15,7 @@ import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
 import { parityLogged } from '../predecessors/outputs/parity-events.ts';
 import { OwnCuts } from '../proxy/http/own-cuts.ts';
 import { RecentFailures } from '../proxy/http/recent-failures.ts';
+import { answersForwarded } from '../proxy/operators/leader.ts';
 import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -140,6 +141,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     attempts: guesses,
     files,
     events,
+    mirror: () => generations.current.mirror,
   });
   let isLeaving = false;
   const all = amongWorkers(workers, {
@@ -163,7 +165,9 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     ...{ signs, meters, log, env },
     ...defined({ clock }),
   });
-  const operated = operatorParts(first, () => generations.current);
+  const operated = operatorParts(first, () => generations.current, fleet);
+  if (operated.mirror?.leader)
+    fleet?.answerForwarded(answersForwarded(operated.mirror, operated.mirror.leader.isHere));
   const admin = adminServer({
     ...operated,
     ...{ meters: all.meters, isReady: all.isReady, notes, status: conditions.status },
@@ -236,6 +240,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
       look: conditions.look,
       leave: () => {
         isLeaving = true;
+        generations.leave();
         void fleet?.leave();
       },
       close,

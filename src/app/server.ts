@@ -30,6 +30,7 @@ import { requestTargets } from '../proxy/http/target.ts';
 import { addressOf, backlog, boundAddress } from '../proxy/members/listening.ts';
 import { type ExplainApi, explainRoute } from '../proxy/operators/explain.ts';
 import { health } from '../proxy/operators/health.ts';
+import { leaderFirst, type MirrorLeader } from '../proxy/operators/leader.ts';
 import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
 import { holdOrders, type MirrorHoldsOptions, mirrorHolds } from '../proxy/operators/mirror-holds.ts';
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
@@ -199,6 +200,12 @@ function closingWhenIdle<Event>(
   };
 }
 
+/** The mirror as its API shows it, in whichever process it works. */
+interface ShownMirror extends MirrorApiOptions, MirrorHoldsOptions {
+  /** Default: this process answers itself. */
+  readonly leader?: MirrorLeader;
+}
+
 interface AdminServerParts {
   /** All conditions now. Default: they are not shown. */
   readonly status?: StatusOptions['status'];
@@ -209,7 +216,7 @@ interface AdminServerParts {
   /** Drops what is remembered of people and their rights. */
   readonly forget: () => MaybePromise<void>;
   /** Default: there is none. */
-  readonly mirror?: MirrorApiOptions & MirrorHoldsOptions;
+  readonly mirror?: ShownMirror;
   /** Where it is going to listen: `host:port`, or nowhere. */
   readonly listen: string | false;
   /** Networks (CIDR) of proxies, whose requests come from elsewhere, at each request. */
@@ -247,23 +254,30 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
       return reply.code(204).send();
     });
     if (status !== undefined) statusRoute(scope, { status });
-    if (mirror !== undefined) {
-      mirrorQueue(scope, mirror);
-      mirrorOrders(scope, mirror);
-      mirrorHolds(scope, mirror);
-      holdOrders(scope, mirror);
-    }
+    if (mirror !== undefined)
+      void scope.register((inner, _inner, ready) => {
+        if (mirror.leader !== undefined) leaderFirst(inner, mirror.leader);
+        mirrorQueue(inner, mirror);
+        mirrorOrders(inner, mirror);
+        mirrorHolds(inner, mirror);
+        holdOrders(inner, mirror);
+        ready();
+      });
     done();
   });
   return app;
 }
 
 /** The mirror's queue to look at only, where its predecessor showed it; not yet listening. */
-export function mirrorServer(mirror: MirrorApiOptions & MirrorHoldsOptions): FastifyInstance {
+export function mirrorServer(mirror: ShownMirror): FastifyInstance {
   const app = createServer();
   mirrorHealth(app);
-  mirrorQueue(app, mirror);
-  mirrorHolds(app, mirror);
+  void app.register((scope, _options, done) => {
+    if (mirror.leader !== undefined) leaderFirst(scope, mirror.leader);
+    mirrorQueue(scope, mirror);
+    mirrorHolds(scope, mirror);
+    done();
+  });
   return app;
 }
 

@@ -5,7 +5,8 @@ import type { FleetEvents } from './events.ts';
 import type { Members } from './members/members.ts';
 import { mayBeOwn, refusalOf } from './protocol/answer.ts';
 import type { MemberAsk } from './protocol/ask.ts';
-import { type MemberClient, MemberFailed, type MemberReply } from './protocol/member-client.ts';
+import type { MemberClient, MemberReply } from './protocol/member-client.ts';
+import { MemberFailed } from './protocol/proven-get.ts';
 
 export type OwnedBlobAsk = Extract<MemberAsk, { kind: 'blob' }>;
 

@@ -10,7 +10,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { OwnedBlobs, type OwnedBlobsOptions } from './owned-blob.ts';
 import { mayBeOwn, mostRefusals, refusalOf } from './protocol/answer.ts';
 import type { MemberAsk } from './protocol/ask.ts';
-import { MemberFailed } from './protocol/member-client.ts';
+import { MemberFailed } from './protocol/proven-get.ts';
 import { type FoundAnswer, MemberQuestions, type MemberSaid } from './questions.ts';
 
 interface ByOwnerOptions extends OwnedBlobsOptions {

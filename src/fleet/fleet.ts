@@ -12,8 +12,9 @@ import { Heartbeat } from './members/heartbeat.ts';
 import type { MemberList } from './members/lists.ts';
 import { Members } from './members/members.ts';
 import { News } from './news.ts';
-import { createMemberClient, type MemberWire } from './protocol/member-client.ts';
+import { createMemberClient, type MemberClient } from './protocol/member-client.ts';
 import type { MemberNews, Pong } from './protocol/news.ts';
+import type { MemberWire } from './protocol/proven-get.ts';
 import type { Seals } from './protocol/seals.ts';
 import { WorkerRelay } from './relay.ts';
 
@@ -45,6 +46,8 @@ export interface Fleet {
   joined(upstream: Upstream): Upstream;
   /** Passes questions on to the member that owns the content. */
   readonly relay: WorkerRelay;
+  /** Passes a request to the mirror on to a member. */
+  readonly forward: MemberClient['forward'];
   /** What this process says of itself. */
   pong(): Pong;
   /** Follows the list and pings the members. */
@@ -57,6 +60,8 @@ export interface Fleet {
   tell(news: MemberNews): void;
   /** From now on new work goes to others. Resolves once they were told, within 2 s. */
   leave(): Promise<void>;
+  /** Resolves once what was to be told is told, or gets no answer for 2 s. */
+  flushed(): Promise<void>;
   close(): void;
 }
 
@@ -85,6 +90,7 @@ export function createFleet(options: FleetOptions): Fleet {
   return {
     members,
     relay: new WorkerRelay({ members, client }),
+    forward: client.forward,
     joined: (upstream) => byOwner({ upstream, ...parts }),
     pong: () => ({ instance, isLeaving: members.isLeaving }),
     start() {
@@ -101,6 +107,7 @@ export function createFleet(options: FleetOptions): Fleet {
       members.leave();
       await news.now([{ kind: 'leaving', member: members.self }]);
     },
+    flushed: () => news.flushed(),
     close() {
       heartbeat.close();
       list.close();

@@ -21,6 +21,7 @@ export class News {
   readonly #clock: Clock;
   #waiting: MemberNews[] = [];
   #isTelling = false;
+  #telling: Promise<void> = Promise.resolve();
 
   constructor(options: NewsOptions) {
     this.#options = options;
@@ -33,7 +34,13 @@ export class News {
     if (this.#waiting.length > mostWaiting) this.#waiting.shift();
     if (this.#isTelling) return;
     this.#isTelling = true;
-    this.#clock.setTimeout(() => void this.#flush(), joinedMs).unref();
+    this.#clock.setTimeout(() => void this.flushed(), joinedMs).unref();
+  }
+
+  /** Tells at once what waits; resolves once all were told, or gave no answer for 2 s. */
+  flushed(): Promise<void> {
+    this.#telling = this.#telling.then(() => this.#flush());
+    return this.#telling;
   }
 
   async #flush(): Promise<void> {

@@ -12,7 +12,7 @@ import {
   type OwnedBlobAsk,
 } from './blob-questions.ts';
 import { mostRefusals } from './protocol/answer.ts';
-import { MemberFailed } from './protocol/member-client.ts';
+import { MemberFailed } from './protocol/proven-get.ts';
 
 export interface OwnedBlobsOptions extends BlobQuestionsOptions {
   readonly upstream: Upstream;

@@ -2,7 +2,8 @@ import type { Bytes } from '../oci/content.ts';
 import type { Members } from './members/members.ts';
 import type { MemberAnswer } from './protocol/answer.ts';
 import type { MemberAsk } from './protocol/ask.ts';
-import { type MemberClient, MemberFailed } from './protocol/member-client.ts';
+import type { MemberClient } from './protocol/member-client.ts';
+import { MemberFailed } from './protocol/proven-get.ts';
 
 /** A worker's answer, to be passed on as it is. */
 export interface RelayedContent {

@@ -1,7 +1,7 @@
-import { hasSlept, withTimeout } from '../base/time/wait.ts';
+import { type Clock, hasSlept, withTimeout } from '../base/time/wait.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
 
-/** A lease that we hold: no other takes it before `since + ttlMs` by our monotonic clock. */
+/** A lease that we hold: no other takes it before `since + ttlMs` by our clock. */
 export interface Hold<Written extends LeaseRecord> {
   readonly holder: string;
   readonly record: Written;
@@ -17,19 +17,25 @@ interface HoldTerms<Written extends LeaseRecord> {
   /** The pause between two prolongations, milliseconds. */
   readonly retryMs: number;
   readonly events: Pick<Partial<LeaseEvents>, 'failed'>;
+  readonly clock: Clock;
 }
 
-/** Renews the lease until `over`; resolves to its state, undefined if lost. Never rejects. */
+/**
+ * Renews the lease until `over`; resolves to its state, undefined if lost. Never rejects. A call
+ * that does not answer takes half of the time at most, so that another one is made.
+ */
 export async function kept<Written extends LeaseRecord>(
   hold: Hold<Written>,
-  { name, medium, ttlMs, renewMs, retryMs, events }: HoldTerms<Written>,
+  { name, medium, ttlMs, renewMs, retryMs, events, clock }: HoldTerms<Written>,
   over: AbortSignal,
 ): Promise<Hold<Written> | undefined> {
-  const leftMs = ({ since }: Hold<Written>) => Math.max(0, since + renewMs - performance.now());
+  const leftMs = ({ since }: Hold<Written>) => Math.max(0, since + renewMs - clock.now());
   let current: Hold<Written> | undefined = hold;
-  while (current !== undefined && (await hasSlept(Math.min(retryMs, leftMs(current)), over))) {
+  while (current !== undefined && (await hasSlept(Math.min(retryMs, leftMs(current)), over, clock))) {
     const before: Hold<Written> = current;
-    current = await withTimeout(prolonged(before, medium, ttlMs), leftMs(before)).catch((error: unknown) => {
+    const patienceMs = Math.min(renewMs / 2, leftMs(before));
+    const renewed = prolonged(before, { medium, ttlMs, clock });
+    current = await withTimeout(renewed, patienceMs, undefined, clock).catch((error: unknown) => {
       events.failed?.({ name, error });
       return leftMs(before) > 0 ? before : undefined;
     });
@@ -40,16 +46,15 @@ export async function kept<Written extends LeaseRecord>(
 /** Undefined when another holds it. Our name reveals a write that arrived despite a failure. */
 async function prolonged<Written extends LeaseRecord>(
   { holder, record }: Hold<Written>,
-  medium: LeaseMedium<Written>,
-  ttlMs: number,
+  { medium, ttlMs, clock }: Pick<HoldTerms<Written>, 'medium' | 'ttlMs' | 'clock'>,
 ): Promise<Hold<Written> | undefined> {
   const claim = { holder, ttlMs };
-  let since = performance.now();
+  let since = clock.now();
   let written = await medium.write(claim, record);
   if (written === undefined) {
     const found = await medium.read();
     if (found?.holder !== holder) return undefined;
-    since = performance.now();
+    since = clock.now();
     written = await medium.write(claim, found);
   }
   return written && { holder, record: written, since };

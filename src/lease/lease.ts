@@ -3,7 +3,8 @@
 // store.
 
 import { randomUUID } from 'node:crypto';
-import { hasSlept, withTimeout } from '../base/time/wait.ts';
+import { createNotifier } from '../base/flow/notifier.ts';
+import { type Clock, systemClock, withTimeout } from '../base/time/wait.ts';
 import { type Hold, kept } from './hold.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
 
@@ -18,13 +19,16 @@ interface LeaseOptions<Written extends LeaseRecord> {
    * two thirds of it, and has the last third to stop. Default 15,000.
    */
   readonly ttlMs?: number;
-  /** Pause between two reads of another's lease, and two renewals, ms. Default `ttlMs / 7.5`. */
+  /** Pause between two renewals, milliseconds. Default `ttlMs / 7.5`. */
   readonly retryMs?: number;
+  /** Pause between two reads of another's lease, milliseconds. Default `retryMs`. */
+  readonly lookMs?: number;
   /** The lease is also free once it expired by its holder's clock. Default false. */
   readonly trustsClocks?: boolean;
   readonly events?: Partial<LeaseEvents>;
   /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly clock?: () => number;
+  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 /** The work of the holder; its signal aborts when the lease is lost, or the caller aborts. */
@@ -39,6 +43,8 @@ export interface Lease {
     work: Leased<Result>,
     options?: { readonly signal?: AbortSignal },
   ): Promise<{ readonly result: Result } | undefined>;
+  /** Who waits looks again at once: the lease is said to be free. */
+  look(): void;
 }
 
 /**
@@ -46,33 +52,40 @@ export interface Lease {
  * whole duration by our own clock; every write names the version that it replaces.
  */
 export function createLease<Written extends LeaseRecord>(options: LeaseOptions<Written>): Lease {
-  const { name, medium, ttlMs = 15_000, retryMs = ttlMs / 7.5, events = {}, clock = Date.now } = options;
+  const { name, medium, ttlMs = 15_000, events = {}, now: epoch = Date.now, clock = systemClock } = options;
+  const { retryMs = ttlMs / 7.5, lookMs = retryMs } = options;
   const renewMs = (ttlMs * 2) / 3;
-  const terms = { name, medium, ttlMs, renewMs, retryMs, events };
+  const terms = { name, medium, ttlMs, renewMs, retryMs, events, clock };
+  const freed = createNotifier(clock);
   let seen: { readonly version: string; readonly at: number } | undefined;
 
   function isFree({ holder, version, ttlMs: theirMs = ttlMs, expiresAt }: Written): boolean {
-    const now = performance.now();
+    const now = clock.now();
     if (seen?.version !== version) seen = { version, at: now };
     if (holder === '' || now - seen.at > theirMs) return true;
-    return options.trustsClocks === true && expiresAt !== undefined && expiresAt <= clock();
+    return options.trustsClocks === true && expiresAt !== undefined && expiresAt <= epoch();
   }
 
   async function acquired(): Promise<Hold<Written> | undefined> {
-    const found = await withTimeout(medium.read(), renewMs);
+    const found = await withTimeout(medium.read(), renewMs, undefined, clock);
     if (found !== undefined && !isFree(found)) return undefined;
     const holder = `${options.holder}_${randomUUID()}`;
-    const since = performance.now();
-    const record = await withTimeout(medium.write({ holder, ttlMs }, found), renewMs);
+    const since = clock.now();
+    const record = await withTimeout(medium.write({ holder, ttlMs }, found), renewMs, undefined, clock);
     // An answer that came too late for us to act on is no lease: the record runs out by itself.
-    if (record === undefined || performance.now() - since > renewMs) return undefined;
+    if (record === undefined || clock.now() - since > renewMs) return undefined;
     events.acquired?.({ name, holder });
     return { holder, record, since };
   }
 
   async function released({ holder, record }: Hold<Written>): Promise<void> {
     try {
-      const written = await withTimeout(medium.write({ holder: '', ttlMs }, record), renewMs);
+      const written = await withTimeout(
+        medium.write({ holder: '', ttlMs }, record),
+        renewMs,
+        undefined,
+        clock,
+      );
       if (written !== undefined) events.released?.({ name, holder });
     } catch (error) {
       events.failed?.({ name, error });
@@ -102,17 +115,20 @@ export function createLease<Written extends LeaseRecord>(options: LeaseOptions<W
     async held(work, { signal } = {}) {
       for (;;) {
         signal?.throwIfAborted();
+        // Before the read: what is said meanwhile counts.
+        const next = freed.wait(lookMs * (1 + Math.random() / 5), signal);
         const hold = await acquired().catch((error: unknown) => {
           events.failed?.({ name, error });
           return undefined;
         });
         if (hold !== undefined) return await done(hold, work, signal);
-        await hasSlept(retryMs * (1 + Math.random() / 5), signal);
+        await next;
       }
     },
     async tried(work, { signal } = {}) {
       const hold = await acquired();
       return hold && { result: await done(hold, work, signal) };
     },
+    look: () => freed.notify(),
   };
 }

@@ -58,8 +58,8 @@ interface FailureMessage {
 
 export type ToWorker =
   | { readonly kind: 'welcome'; readonly welcome: Welcome }
-  /** The names of all workers that serve. */
-  | { readonly kind: 'workers'; readonly names: readonly string[] }
+  /** The names of all workers that serve, and of the one that does what is done once. */
+  | { readonly kind: 'workers'; readonly names: readonly string[]; readonly onDuty?: string }
   /** From now on this one does what is done once. */
   | { readonly kind: 'duty' }
   | { readonly kind: 'stop'; readonly reason: string }

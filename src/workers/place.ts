@@ -32,6 +32,7 @@ export class WorkerPlace {
   readonly #stop = new AbortController();
   readonly #hangups = new Set<() => void>();
   #names: readonly string[] = [];
+  #onDutyName: string | undefined;
   #followed: ((names: readonly string[]) => void) | undefined;
   #duty: (() => void) | undefined;
   #isOnDuty: boolean;
@@ -48,6 +49,11 @@ export class WorkerPlace {
     this.stopping = this.#stop.signal;
     this.#isOnDuty = welcome.isOnDuty;
     this.areOthersReady = shared(async () => (await this.#asked('ready')) === true);
+  }
+
+  /** The worker that does what is done once; undefined until that is known. */
+  get onDutyName(): string | undefined {
+    return this.#onDutyName;
   }
 
   /** All workers that serve, now and as they come and go. */
@@ -103,6 +109,7 @@ export class WorkerPlace {
         break;
       case 'workers':
         this.#names = message.names;
+        this.#onDutyName = message.onDuty;
         this.#followed?.(message.names);
         break;
       case 'duty':

@@ -179,7 +179,8 @@ export class Primary {
 
   #tellNames(): void {
     const names = this.#serving().map(({ number }) => workerName(number));
-    for (const slot of this.#slots) slot.send({ kind: 'workers', names });
+    const onDuty = this.#duty && { onDuty: workerName(this.#duty.number) };
+    for (const slot of this.#slots) slot.send({ kind: 'workers', names, ...onDuty });
     this.#options.events.servingChanged(names.length);
   }
 

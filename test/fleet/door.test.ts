@@ -60,7 +60,7 @@ test('a stranger gets a bare 404 while the key file cannot be read', async (t) =
   );
 });
 
-test('a proof is for one method and one path, and news are believed once', async (t) => {
+test('a proof is for one method, one path and one process, and a copy of it gets no answer', async (t) => {
   const rig = await fleetRig(t, { members: 1 });
   const [member] = rig.members;
   if (member === undefined) throw new Error('a member');
@@ -68,14 +68,19 @@ test('a proof is for one method and one path, and news are believed once', async
   member.fleet.follow((news) => told.push(news));
   const path = '/fleet/v1/news';
   const news = [{ kind: 'failed-login', address: '10.0.0.7' }, { kind: 'moved', repository: '..' }, 'odd'];
-  const statement = { target: targetOf('GET', path), nonce: 'n', at: Date.now() - 250_000, news };
-  const headers = { 'quayside-ask': await seals.seal('ask', statement) };
-  const asked = async (place: string, method = 'GET') =>
-    (await fetch(`http://${member.name}${place}`, { headers, method })).status;
+  const from = { asker: 'one', number: 7, to: member.fleet.pong().instance };
+  const statement = { target: targetOf('GET', path), nonce: 'n', at: Date.now() - 250_000, news, ...from };
+  const asked = async (place: string, changes: object = {}, method = 'GET') => {
+    const headers = { 'quayside-ask': await seals.seal('ask', { ...statement, ...changes }) };
+    return (await fetch(`http://${member.name}${place}`, { headers, method })).status;
+  };
   t.equal(await asked('/fleet/v1/ping'), 404);
-  t.equal(await asked(path, 'POST'), 404);
-  t.same([await asked(path), await asked(path)], [200, 200]);
+  t.equal(await asked(path, {}, 'POST'), 404);
+  for (const changes of [{ to: 'another' }, { to: undefined }, { asker: undefined }, { number: 0.5 }])
+    t.equal(await asked(path, changes), 404, JSON.stringify(changes));
+  t.same([await asked(path), await asked(path)], [200, 404]);
   t.equal(told.length, 1);
+  t.same([await asked(path, { number: 6 }), await asked(path, { asker: 'other' })], [200, 200]);
 });
 
 test('the port closes at the end of the grace time although a member takes nothing', async (t) => {
@@ -84,7 +89,8 @@ test('the port closes at the end of the grace time although a member takes nothi
   if (member === undefined) throw new Error('a member');
   const digest = rig.double.addBlob('team/app', patterned(24 * 1024 * 1024, 'big'));
   const path = pathOf({ kind: 'blob', upstream: 'quay.io', repository: rig.repository, digest });
-  const statement = { target: targetOf('GET', path), nonce: 'n', at: Date.now() };
+  const from = { asker: 'one', number: 1, to: member.fleet.pong().instance };
+  const statement = { target: targetOf('GET', path), nonce: 'n', at: Date.now(), ...from };
   const { hostname, port } = new URL(`http://${member.name}`);
   const socket = connect(Number(port), hostname).on('error', () => undefined);
   socket.write(

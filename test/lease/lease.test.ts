@@ -25,7 +25,7 @@ function ours({
     name,
     medium: createRecordLease(records, { name, clock }),
     holder,
-    clock,
+    now: clock,
     ...options,
   });
 }

@@ -17,6 +17,8 @@ export interface RigWorker {
   readonly url: string;
   /** The folder of its machine's store. */
   readonly store: string;
+  /** What it has logged. */
+  logText(): string;
   /** As its primary would. */
   tell(message: ToWorker): void;
 }
@@ -25,6 +27,8 @@ interface MachinesOptions {
   /** Default 1: no fleet. */
   readonly machines?: number;
   readonly workers?: number;
+  /** The worker that does what is done once, from 1. Default 1. */
+  readonly onDuty?: number;
   /** More settings. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -34,7 +38,7 @@ interface MachinesOptions {
  * the port of its first worker, which has no more of the content than the others.
  */
 export async function machinesRig(t: Test, options: MachinesOptions = {}) {
-  const { machines: count = 1, workers: perMachine = 2 } = options;
+  const { machines: count = 1, workers: perMachine = 2, onDuty = 1 } = options;
   const double: RegistryDouble = await registryDouble();
   const directory = await mkdtemp(join(tmpdir(), 'quayside-machines-'));
   const closers: (() => Promise<unknown>)[] = [];
@@ -64,11 +68,12 @@ export async function machinesRig(t: Test, options: MachinesOptions = {}) {
       ...options.settings,
     };
     const { place, tell } = await placeOf(number, sockets);
-    const log = logger({ level: 'silent', destination: { write: () => undefined } });
+    const lines: string[] = [];
+    const log = logger({ level: 'info', destination: { write: (line) => void lines.push(line) } });
     const service = await createService(load(stringify(settings), {}), { log, env: {}, workers: place });
-    tell({ kind: 'workers', names });
+    tell({ kind: 'workers', names, onDuty: `worker-${onDuty}` });
     closers.push(() => service.close());
-    return { service, url: `http://${service.address}`, store, tell };
+    return { service, url: `http://${service.address}`, store, tell, logText: () => lines.join('') };
   }
 
   async function placeOf(number: number, sockets: string) {
@@ -77,7 +82,7 @@ export async function machinesRig(t: Test, options: MachinesOptions = {}) {
       tell = heard;
     };
     const waiting = workerPlace({ send: () => undefined, onMessage, unref: () => undefined });
-    const about = { number, count: perMachine, isOnDuty: number === 1, isSuccessor: false };
+    const about = { number, count: perMachine, isOnDuty: number === onDuty, isSuccessor: false };
     const secrets = { key: 'k'.repeat(40), tokenSecret: 's'.repeat(43), instance: sockets };
     tell({ kind: 'welcome', welcome: { ...about, ...secrets, settings: undefined, directory: sockets } });
     const place: WorkerPlace = await waiting;

@@ -114,6 +114,12 @@ export class Generations {
     this.#shared.fleet?.show(asked, forMembers);
   }
 
+  /** Other processes may mirror from now on; what is asked for is answered as before. */
+  leave(): void {
+    this.#isWorking = false;
+    this.current.mirror?.leave();
+  }
+
   /** The generation in force stays to the end, and what works by itself ends. */
   async stop(): Promise<void> {
     this.#ending.abort(new Error('the service is shutting down'));

@@ -1,21 +1,27 @@
 import type { Operators } from '../../auth/clusters/operators.ts';
 import { defined } from '../../base/text/defined.ts';
 import type { ExplainApi } from '../../proxy/operators/explain.ts';
+import type { MirrorLeader } from '../../proxy/operators/leader.ts';
 import type { Mirror } from '../mirror/service.ts';
+import type { AllMembers } from '../replicas/members.ts';
 import type { ServiceGeneration } from './generation.ts';
 
 interface OperatorParts {
   readonly explain: ExplainApi;
   readonly trustedProxies: () => readonly string[];
   readonly operators?: Operators;
-  readonly mirror?: Pick<Mirror, 'desk' | 'holds' | 'serving'>;
+  readonly mirror?: Pick<Mirror, 'desk' | 'holds' | 'serving'> & { readonly leader?: MirrorLeader };
 }
 
 /**
  * What operators use, as it is in force at each request. Whether there is a mirror, and who may
  * come in from elsewhere, is decided at the start.
  */
-export function operatorParts(first: ServiceGeneration, current: () => ServiceGeneration): OperatorParts {
+export function operatorParts(
+  first: ServiceGeneration,
+  current: () => ServiceGeneration,
+  fleet: AllMembers | undefined,
+): OperatorParts {
   const mirror = (): Mirror => {
     const { mirror: found } = current();
     if (found === undefined) throw new Error('there is no mirror');
@@ -39,8 +45,20 @@ export function operatorParts(first: ServiceGeneration, current: () => ServiceGe
         desk: delegatingDesk(() => mirror().desk),
         holds: delegatingHolds(() => mirror().holds),
         serving: (path: string) => mirror().serving(path),
+        ...(fleet?.instance !== undefined && { leader: leaderOf(() => mirror().lead(), fleet) }),
       },
     }),
+  };
+}
+
+/** Replicas that are no fleet do not know where the others are: each answers for itself. */
+function leaderOf(lead: Mirror['lead'], fleet: Pick<AllMembers, 'forward'>): MirrorLeader {
+  return {
+    isHere: () => lead().isHere,
+    async forward(request) {
+      const { member } = lead();
+      return member === undefined ? undefined : fleet.forward(member, request);
+    },
   };
 }
 

@@ -57,7 +57,7 @@ export async function takenStreams(
 /** The mirror: another one also where a registry that it copies from or to is asked otherwise. */
 export async function takenMirror(
   config: Config,
-  { cache, registry, events, meters, log, env }: SharedParts,
+  { cache, registry, events, meters, log, env, fleet }: SharedParts,
   parts: GenerationParts,
 ): Promise<MadePart<MirrorPart> | undefined> {
   const { mirror: settings, clusters, upstreams } = config;
@@ -76,7 +76,8 @@ export async function takenMirror(
     const rules = await followedMirrorRules(settings, log);
     try {
       const made = { settings, rules, config, cache, registry, events, meters, log, env };
-      return { rules, mirror: await mirrored(made) };
+      const released = (): void => fleet?.tell({ kind: 'released', lease: 'mirror' });
+      return { rules, mirror: await mirrored({ ...made, member: fleet?.instance, released }) };
     } catch (error) {
       rules.close();
       throw error;

@@ -9,17 +9,13 @@ import type { CacheContext } from '../../cache/registry/context.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
-import { createImageStreams, type ImageStreams } from '../../image-streams/image-streams.ts';
-import { tagFilter } from '../../mirror/ci/tag-filter.ts';
 import { isWanted } from '../../mirror/ci/wanted.ts';
 import { filledFromSource } from '../../mirror/fallback/fallback.ts';
 import { pastCache } from '../../mirror/fallback/past-cache.ts';
 import { mayFill } from '../../mirror/fallback/source-rules.ts';
 import type { MissOrigin } from '../../mirror/fallback/sources.ts';
-import { createBuiltAt } from '../../mirror/images/built-at.ts';
 import { createImageInspector } from '../../mirror/images/image-inspector.ts';
 import type { LogMirror } from '../../mirror/log.ts';
-import { controllerName, createController } from '../../mirror/loop/controller.ts';
 import { createHoldDesk, type HoldDesk } from '../../mirror/loop/hold-desk.ts';
 import { hourly } from '../../mirror/loop/jobs.ts';
 import { mirrorLoop } from '../../mirror/loop/loop.ts';
@@ -36,13 +32,13 @@ import { createMemoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { MeteredEvents, Metrics } from '../../telemetry/metrics/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import { type ClusterClients, createClusterClients } from './cluster-clients.ts';
+import { createClusterClients } from './cluster-clients.ts';
 import { copying } from './copying.ts';
 import { deskQueue } from './desk-queue.ts';
-import { createRegistryEndpoints, type RegistryEndpoints } from './endpoints.ts';
-import { followInputs } from './inputs.ts';
+import { createRegistryEndpoints } from './endpoints.ts';
 import { configuredRules, type Rules } from './rules.ts';
 import { type MirrorActivity, MirrorWatch } from './state.ts';
+import { configuredStreams, watching } from './streams.ts';
 import { configuredTurn, type Turn } from './turn.ts';
 
 export interface MirrorParts {
@@ -55,6 +51,17 @@ export interface MirrorParts {
   readonly log: Log;
   readonly env: Environment;
   readonly rules: Rules;
+  /** This process in the fleet. Default: there is none. */
+  readonly member?: string | undefined;
+  /** The turn to mirror was given back. */
+  readonly released: () => void;
+}
+
+/** Who copies. */
+interface MirrorLead {
+  readonly isHere: boolean;
+  /** Else the member of the fleet that does, where that is known. */
+  readonly member: string | undefined;
 }
 
 /** The mirror of a process: one of those that share a store works, the others pass on misses. */
@@ -67,8 +74,13 @@ export interface Mirror {
   state(): MirrorActivity;
   /** The task for a destination, where this process copies. */
   task(destination: string): QueuedTask | undefined;
+  lead(): MirrorLead;
+  /** Another process gave back its turn: this one may have it. */
+  look(): void;
   /** Waits for its turn, and works. */
   start(): void;
+  /** Lets the next one work; misses are served until `close`. */
+  leave(): void;
   /** Gives up what is being copied, keeps what is left to do, and lets the next one work. */
   close(): Promise<void>;
 }
@@ -161,6 +173,10 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     }
   }
 
+  function leave(): void {
+    stopping.abort(new Error('the service is shutting down'));
+  }
+
   const look = createImageInspector((registry) => ends.source(registry));
   const shown = deskQueue(sink, () => current);
   return {
@@ -189,6 +205,9 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     serving: (path) => tell('serving', { path }),
     state: () => watch.state(current),
     task: (destination) => shown.list({ destination })[Symbol.iterator]().next().value,
+    lead: () => ({ isHere: settings.dryRun || current !== undefined, member: watch.leader }),
+    look: turn.look,
+    leave,
     start() {
       parts.meters.mirror({
         counts: () => watch.state(current).tasks,
@@ -197,7 +216,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       working = working.then(() => turns(turn, work, tell, stopping.signal));
     },
     async close() {
-      stopping.abort(new Error('the service is shutting down'));
+      leave();
       await closeInTurn([() => rules.close(), () => working, () => ends.close(), () => clients.close()]);
     },
   };
@@ -218,69 +237,12 @@ async function turns(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      await turn(work, signal);
+      await turn.during(work, signal);
     } catch (error) {
       if (!signal.aborted) tell('storeFailed', { operation: 'read', error });
     }
     await hasSlept(collectEveryMs, signal);
   }
-}
-
-async function configuredStreams(
-  { settings, log }: MirrorParts,
-  clients: ClusterClients,
-): Promise<ImageStreams | undefined> {
-  if (settings.imageStreams === undefined) return undefined;
-  const { cluster } = settings.imageStreams;
-  const own = log.child({ component: 'ci-images-mirror', cluster });
-  return createImageStreams({
-    client: await clients.of(cluster),
-    events: {
-      listed: (event) => own.info(event, 'image streams listed'),
-      failed: ({ error, pauseMs }) =>
-        own.warn({ err: error, pauseMs }, 'cannot list or watch image streams; retrying'),
-    },
-  });
-}
-
-interface Jobs {
-  readonly ends: RegistryEndpoints;
-  readonly look: ReturnType<typeof createImageInspector>;
-  readonly queue: Queue;
-  readonly tell: (subcomponent: string) => LogMirror;
-  readonly rules: Rules;
-}
-
-/** The controller; one that watches nothing where the settings do not say so. */
-function watching(
-  streams: ImageStreams,
-  { settings, events }: MirrorParts,
-  { ends, look, queue: lines, tell, rules }: Jobs,
-): { run(signal: AbortSignal): Promise<void> } {
-  const { imageStreams: wanted } = settings;
-  if (wanted?.watch !== true) return { run: () => Promise.resolve() };
-  const { onlyValidManifestV2Images, releaseRepo: folder } = wanted;
-  const own = tell(controllerName);
-  const followed = folder === undefined ? undefined : followInputs({ folder, tell: own });
-  const ignored = new Set(wanted.ignoredTags);
-  const isFollowed = tagFilter({
-    isIgnored: (tag) => ignored.has(tag) || rules.isIgnored(tag),
-    additionalTags: new Set(wanted.additionalTags),
-    additionalNamespaces: new Set(wanted.additionalNamespaces),
-    additionalStreams: new Set(wanted.additionalStreams),
-    ...(followed && { inputs: followed.inputs }),
-  });
-  const distributor = createController({
-    streams,
-    isWanted: isFollowed,
-    look,
-    queue: lines,
-    tell: own,
-    builtAt: createBuiltAt(ends.source, ({ text: target }, error) => own('ageUnknown', { target, error })),
-    onlyValidManifestV2Images,
-    events,
-  });
-  return followed === undefined ? distributor : { run: (signal) => followed.during(distributor, signal) };
 }
 
 async function collecting(lines: Queue, tell: LogMirror, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { memberIn } from '../../lease/holder.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from '../../lease/medium.ts';
 import type { Queue } from '../../mirror/queue/queue.ts';
 
@@ -25,9 +26,15 @@ interface MirrorTaskCounts {
 export class MirrorWatch {
   #lease: MirrorActivity['lease'] = 'waiting';
   #error: unknown;
+  #holder = '';
+
+  /** The member of the fleet that holds the lease, as it was last seen. */
+  get leader(): string | undefined {
+    return memberIn(this.#holder);
+  }
 
   /** The events of the lease, noted and passed on. */
-  noted(events: Pick<LeaseEvents, 'acquired' | 'lost' | 'failed'>): Partial<LeaseEvents> {
+  noted(events: Pick<LeaseEvents, 'acquired' | 'lost' | 'released' | 'failed'>): Partial<LeaseEvents> {
     return {
       acquired: (event) => {
         this.#become('held');
@@ -37,7 +44,10 @@ export class MirrorWatch {
         this.#become('waiting');
         events.lost(event);
       },
-      released: () => this.#become('waiting'),
+      released: (event) => {
+        this.#become('waiting');
+        events.released(event);
+      },
       failed: (event) => {
         this.#become('failed', event.error);
         events.failed(event);
@@ -51,6 +61,7 @@ export class MirrorWatch {
       write: (claim, seen) => medium.write(claim, seen),
       read: async () => {
         const found = await medium.read();
+        this.#holder = found?.holder ?? '';
         if (this.#lease === 'failed') this.#become('waiting');
         return found;
       },

@@ -7,17 +7,18 @@
 import { randomBytes } from 'node:crypto';
 import { readOnChange } from '../../base/state/watched-file.ts';
 import { defined } from '../../base/text/defined.ts';
-import type { Clock } from '../../base/time/wait.ts';
+import { type Clock, withTimeout } from '../../base/time/wait.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { Config } from '../../config/load.ts';
 import type { AskedUpstream } from '../../fleet/asked-once.ts';
 import type { FleetEvents } from '../../fleet/events.ts';
 import { createFleet, type Fleet, memberConnectMs } from '../../fleet/fleet.ts';
 import { createFixedList, createNameList, type MemberList } from '../../fleet/members/lists.ts';
+import type { ForwardedReply, ForwardedRequest } from '../../fleet/protocol/forwarded.ts';
 import { createSeals, parseFleetKeys } from '../../fleet/protocol/seals.ts';
-import type { WorkerRelay } from '../../fleet/relay.ts';
 import { createKubernetesClient } from '../../kubernetes/client.ts';
 import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
+import type { MemberDoorOptions } from '../../proxy/members/door.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createSliceList } from './endpoint-slices.ts';
 import { type MemberPort, openedMemberPort } from './member-port.ts';
@@ -33,6 +34,10 @@ interface FleetParts {
 
 /** The fleet, and the port where this process answers other members. */
 export interface ConfiguredFleet extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'follow'> {
+  /** The name of this process, with all of its workers, in its answers to pings. */
+  readonly instance: string;
+  /** Passes a request on to the process of that name; undefined also where there is none now. */
+  forward(instance: string, request: ForwardedRequest): Promise<ForwardedReply | undefined>;
   /** That replica is leaving. */
   gone(member: string): void;
   /** The part of the limits towards upstreams that is this member's. */
@@ -41,16 +46,20 @@ export interface ConfiguredFleet extends Pick<Fleet, 'joined' | 'leave' | 'tell'
    * Begins to answer and to ask. `registries` are the upstreams as this process asks them itself,
    * by name, at each question; `relay` leads to its other workers. Resolves to where it listens.
    */
-  listen(
-    registries: ReadonlyMap<string, CachedRegistry>,
-    asked: readonly AskedUpstream[],
-    relay?: WorkerRelay,
-  ): Promise<string>;
+  listen(parts: ListenParts): Promise<string>;
   /** Closes the port: the last thing to go, since others may read from here till then. */
   close(): Promise<void>;
   /** Ends answers that still run, at the end of the grace time. */
   abort(): void;
 }
+
+interface ListenParts extends Pick<MemberDoorOptions, 'relay' | 'forwarded'> {
+  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  readonly asked: readonly AskedUpstream[];
+}
+
+/** What is still to be told at the end may take so long, milliseconds. */
+const lastNewsMs = 1_000;
 
 type FleetConfig = NonNullable<Config['fleet']>;
 
@@ -84,15 +93,21 @@ export async function configuredFleet(
     gone: (member) => fleet.members.gone(member),
     follow: fleet.follow,
     share: () => 1 / fleet.members.live.length,
-    async listen(registries, asked, relay) {
+    instance,
+    async forward(name, request) {
+      const member = fleet.members.memberOf(name);
+      return member === undefined ? undefined : fleet.forward(member, request);
+    },
+    async listen({ registries, ...others }) {
       const { pong, told } = fleet;
-      const parts = { seals, registries, asked, pong, told, events, relay, ...defined({ tls }) };
+      const parts = { ...others, seals, registries, pong, told, events, ...defined({ tls }) };
       settled = () => Promise.all([...registries.values()].map((registry) => registry.settled()));
       port = await openedMemberPort({ listen: settings.listen, ...parts });
       fleet.start();
       return port.address;
     },
     async close() {
+      await withTimeout(fleet.flushed(), lastNewsMs, () => undefined);
       fleet.close();
       tls?.close();
       await port?.close();

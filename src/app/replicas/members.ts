@@ -9,12 +9,14 @@ import type { Askers } from '../../fleet/elsewhere.ts';
 import type { FleetEvents } from '../../fleet/events.ts';
 import { createFleet, type Fleet } from '../../fleet/fleet.ts';
 import { isWorker } from '../../fleet/members/worker-names.ts';
+import type { ForwardedReply, ForwardedRequest } from '../../fleet/protocol/forwarded.ts';
 import type { MemberNews } from '../../fleet/protocol/news.ts';
 import { createSeals } from '../../fleet/protocol/seals.ts';
+import type { MemberDoorOptions } from '../../proxy/members/door.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { WorkerPlace } from '../../workers/place.ts';
-import { configuredFleet } from './fleet.ts';
+import { type ConfiguredFleet, configuredFleet } from './fleet.ts';
 import { type MemberPort, openedMemberPort } from './member-port.ts';
 
 interface MembersParts {
@@ -25,6 +27,8 @@ interface MembersParts {
   readonly workers: WorkerPlace | undefined;
 }
 
+type AnswerForwarded = NonNullable<MemberDoorOptions['forwarded']>;
+
 /** The upstreams as those who ask in place of clients see them. */
 type RegistriesOf = (upstreams: readonly Upstream[], askers: Askers) => readonly CachedRegistry[];
 
@@ -34,6 +38,12 @@ type RegistriesOf = (upstreams: readonly Upstream[], askers: Askers) => readonly
  * workers beside it, and only that one asks the owner among the replicas.
  */
 export interface AllMembers extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'follow'> {
+  /** The name of this process among the replicas; undefined where it has no others. */
+  readonly instance: string | undefined;
+  /** See `ConfiguredFleet`. */
+  forward: ConfiguredFleet['forward'];
+  /** What other replicas pass on to the one that mirrors is answered so from now on. */
+  answerForwarded(answers: AnswerForwarded): void;
   /** Whether all have one store. */
   readonly isStoredOnce: boolean;
   /** Whether what that member downloads is stored by it for this process too. */
@@ -80,6 +90,15 @@ export async function configuredMembers(
     return joined;
   }
 
+  let answersHere: AnswerForwarded = async () => undefined;
+
+  /** Replicas reach any worker; the mirror works in the one on duty. */
+  async function answered(request: ForwardedRequest): Promise<ForwardedReply | undefined> {
+    const onDuty = place?.onDutyName ?? place?.name;
+    if (workers === undefined || onDuty === undefined || onDuty === place?.name) return answersHere(request);
+    return workers.fleet.forward(onDuty, request);
+  }
+
   async function listenToWorkers(): Promise<void> {
     if (workers === undefined || place === undefined) return;
     settled = () => Promise.all([...forWorkers.values()].map((registry) => registry.settled()));
@@ -88,12 +107,18 @@ export async function configuredMembers(
       ...{ listen: socketOf(place, place.name), seals, pong: fleet.pong, told: fleet.told, events },
       registries: forWorkers,
       registriesForReplicas: forReplicas,
+      forwarded: (request) => answersHere(request),
       asked: askedOf.workers,
     });
     fleet.start();
   }
 
   return {
+    instance: replicas?.instance,
+    forward: async (instance, request) => replicas?.forward(instance, request),
+    answerForwarded(answers) {
+      answersHere = answers;
+    },
     isStoredOnce: hasBucket || replicas === undefined,
     isStoredBy: (member) => hasBucket || isWorker(member),
     joined: (upstream) => workers?.fleet.joined(beyond(upstream)) ?? beyond(upstream),
@@ -126,7 +151,8 @@ export async function configuredMembers(
     },
     async listen() {
       await listenToWorkers();
-      return replicas?.listen(forReplicas, askedOf.replicas, workers?.fleet.relay);
+      const forMembers = { registries: forReplicas, asked: askedOf.replicas, forwarded: answered };
+      return replicas?.listen({ ...forMembers, relay: workers?.fleet.relay });
     },
     close: () =>
       closeInTurn([

@@ -179,7 +179,7 @@ function withDefaults(options: EvictorOptions): EvictionSettings {
 function evictionLease({ store, instance: holder, clock }: EvictionSettings): Lease {
   const name = 'eviction';
   const medium = createRecordLease(store.records, { name, clock });
-  return createLease({ name, medium, holder, ttlMs: leaseMs, trustsClocks: true, clock });
+  return createLease({ name, medium, holder, ttlMs: leaseMs, trustsClocks: true, now: clock });
 }
 
 async function runLeased(

@@ -48,7 +48,7 @@ export function createScrubber(options: ScrubberOptions): Scrubber {
     holder: options.instance,
     ttlMs: leaseMs,
     trustsClocks: true,
-    clock,
+    now: clock,
   });
   const nothing = { blobs: 0, bytes: 0, wrong: 0 };
   const rounds = new Rounds(round);

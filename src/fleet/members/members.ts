@@ -63,6 +63,11 @@ export class Members {
     return [...this.#listed].filter((member) => member !== this.#first && !this.#own.has(member));
   }
 
+  /** The other member that is asked now under which that process answers. */
+  memberOf(instance: string): string | undefined {
+    return this.live.find((member) => this.#instances.get(member) === instance);
+  }
+
   get isLeaving(): boolean {
     return this.#isLeaving;
   }

@@ -16,6 +16,9 @@ export const newsPath = `${memberPrefix}news`;
 /** Where a member says that it lives. */
 export const pingPath = `${memberPrefix}ping`;
 
+/** Where requests to the mirror are passed on. */
+export const forwardPath = `${memberPrefix}mirror`;
+
 /** Names of the headers: the question's proof, and the answer with its proof. */
 export const askHeader = 'quayside-ask';
 export const answerHeader = 'quayside-answer';

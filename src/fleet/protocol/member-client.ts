@@ -1,39 +1,19 @@
-import { randomBytes } from 'node:crypto';
+import { createLru } from '../../base/state/lru.ts';
 import { anySignal, type Clock, systemClock, withFairTimeout } from '../../base/time/wait.ts';
 import { digestOf } from '../../oci/digest.ts';
-import type { Downloads } from '../../upstream/download/downloads.ts';
-import type { ConnectOptions } from '../../upstream/download/pooled-socket.ts';
 import type { ResponseBody } from '../../upstream/exchange.ts';
-import { discard, headerOf, type UpstreamResponse, wholeBody } from '../../upstream/exchange.ts';
+import { discard, wholeBody } from '../../upstream/exchange.ts';
 import { type MemberAnswer, parseAnswer } from './answer.ts';
+import { forwardPath, longestPath, type MemberAsk, newsPath, pathOf, pingPath } from './ask.ts';
 import {
-  answerHeader,
-  askHeader,
-  longestPath,
-  type MemberAsk,
-  newsPath,
-  pathOf,
-  pingPath,
-  targetOf,
-} from './ask.ts';
+  type ForwardedReply,
+  type ForwardedRequest,
+  longestForwarded,
+  parseForwardedAnswer,
+} from './forwarded.ts';
 import { type MemberNews, type Pong, parsePong } from './news.ts';
-import type { Seals } from './seals.ts';
+import { createProvenGet, MemberFailed, type ProvenGetOptions } from './proven-get.ts';
 import { type Liveness, Vigil } from './vigil.ts';
-
-/** The member gave no answer that can be used. */
-export class MemberFailed extends Error {
-  override readonly name = 'MemberFailed';
-  /**
-   * `dead`: it gave no sign of life, or broke off. `strange`: it answered without a proof, or in
-   * words of another version. `unasked`: the question is too long for members.
-   */
-  readonly how: 'dead' | 'strange' | 'unasked';
-
-  constructor(message: string, how: MemberFailed['how'], options?: ErrorOptions) {
-    super(message, options);
-    this.how = how;
-  }
-}
 
 /** A member's answer. Read `bytes` of what was found, or call `close`. */
 export interface MemberReply {
@@ -55,6 +35,11 @@ export interface MemberClient {
   liveness(member: string, about: string): Promise<Liveness>;
   /** Tells the member; never rejects, and gives up after 2 s. */
   tell(member: string, news: readonly MemberNews[]): Promise<void>;
+  /**
+   * Passes a request to the mirror on; undefined where the member does not lead it, and nothing was
+   * done. Throws MemberFailed: `unasked` for one that is too long, else it may have been done.
+   */
+  forward(member: string, request: ForwardedRequest): Promise<ForwardedReply | undefined>;
 }
 
 interface WholeReply {
@@ -62,67 +47,55 @@ interface WholeReply {
   readonly bytes: Uint8Array;
 }
 
-/** Carries questions to members. */
-export type MemberWire = Pick<Downloads, 'get' | 'close'>;
-
-interface MemberClientOptions {
-  readonly wire: Pick<MemberWire, 'get'>;
-  /** How members are connected to, as it is now. */
-  readonly line: () => ConnectOptions;
-  readonly isTls: boolean;
-  readonly seals: Seals;
+interface MemberClientOptions extends ProvenGetOptions {
   readonly clock?: Clock;
-  /** Milliseconds since the epoch. Default: Date.now. */
-  readonly now?: () => number;
   /** Bytes of bodies came from a member. */
   readonly received?: (bytes: number) => void;
 }
 
 const pingMs = 2_000;
 
-/** The upstream's own limits end a question at its owner; this one is beyond all of them. */
-const longestMs = 600_000;
+/** What operators ask the mirror is at hand, or a few records in the store; milliseconds. */
+const forwardMs = 10_000;
 
 /** Manifests and pages are no larger than what an upstream may send. */
 const mostWholeBytes = 32 * 1024 * 1024;
 
 /** A client over HTTP/1.1 connections that are used again. */
 export function createMemberClient(options: MemberClientOptions): MemberClient {
-  const { wire, line, isTls, seals, clock = systemClock, now = Date.now, received } = options;
+  const { clock = systemClock, received } = options;
+  const proven = createProvenGet(options);
+  /** The process that answers under each name, which a question is for. */
+  const instances = createLru<string, string>(1_000);
 
-  async function get(
-    member: string,
-    path: string,
-    { signal, informed, news }: GetOptions,
-  ): Promise<{ readonly response: UpstreamResponse; readonly statement: unknown }> {
-    const nonce = randomBytes(12).toString('base64url');
-    const url = new URL(`${isTls ? 'https' : 'http'}://${member}${path}`);
-    const target = targetOf('GET', path);
-    const proof = await seals.seal('ask', { target, nonce, at: now(), ...(news && { news }) });
-    const response = await wire.get({
-      ...{ url, headers: { [askHeader]: proof }, line: line(), signal },
-      ...{ firstByteTimeoutMs: longestMs, progressTimeoutMs: longestMs },
-      ...(informed === undefined ? {} : { informed }),
-    });
-    const opened = await seals.open('answer', headerOf(response, answerHeader));
-    if (isProven(opened) && opened.nonce === nonce) return { response, statement: opened.statement };
-    discard(response);
-    const said = `${member} answered ${response.status} without a proof of the fleet's key`;
-    throw new MemberFailed(said, 'strange');
+  async function get(member: string, path: string, asked: Omit<Parameters<typeof proven>[2], 'to'>) {
+    const to = instances.get(member) ?? (await ping(member))?.instance;
+    if (to === undefined) throw new MemberFailed(`${member} answers no ping`, 'dead');
+    try {
+      return await proven(member, path, { ...asked, to });
+    } catch (error) {
+      // Another process may have its place by now: the next question begins with a ping.
+      if (!asked.signal.aborted) instances.delete(member);
+      throw error;
+    }
   }
 
   async function asked(member: string, path: string): Promise<Pong | undefined> {
     const control = new AbortController();
-    const answered = get(member, path, { signal: control.signal });
+    const answered = proven(member, path, { signal: control.signal });
     answered.then(({ response }) => discard(response), ignored);
     try {
-      return parsePong((await withFairTimeout(answered, pingMs, () => undefined, clock))?.statement);
+      const pong = parsePong((await withFairTimeout(answered, pingMs, () => undefined, clock))?.statement);
+      if (pong !== undefined) instances.set(member, pong.instance);
+      return pong;
     } catch {
       return undefined;
     } finally {
       control.abort();
     }
   }
+
+  const ping = (member: string): Promise<Pong | undefined> => asked(member, pingPath);
 
   async function liveness(member: string, about: string): Promise<Liveness> {
     const pong = await asked(member, `${pingPath}?${new URLSearchParams({ about })}`);
@@ -163,7 +136,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
   }
 
   return {
-    ping: (member) => asked(member, pingPath),
+    ping,
     liveness,
     ask,
     async tell(member, news) {
@@ -171,6 +144,27 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
       using _timer = clock.setTimeout(() => control.abort(), pingMs);
       const { signal } = control;
       await get(member, newsPath, { signal, news }).then(({ response }) => discard(response), ignored);
+    },
+    async forward(member, request) {
+      if (JSON.stringify(request).length > longestForwarded)
+        throw new MemberFailed('the request is too long to be passed on', 'unasked');
+      const control = new AbortController();
+      using _timer = clock.setTimeout(() => control.abort(), forwardMs);
+      try {
+        const { response, statement } = await get(member, forwardPath, {
+          signal: control.signal,
+          forwarded: request,
+        });
+        const answer = parseForwardedAnswer(statement);
+        const bytes = await wholeBody(response, mostWholeBytes);
+        if (answer?.word === 'not-leading') return undefined;
+        if (answer === undefined || digestOf(bytes) !== answer.body)
+          throw new MemberFailed(`${member} gave an answer that is unknown here`, 'strange');
+        const { status, contentType } = answer;
+        return { status, contentType, bytes };
+      } catch (error) {
+        throw failed(member, error);
+      }
     },
     async askWhole(member, question, signal) {
       const { answer, bytes, close } = await ask(member, question, signal);
@@ -199,12 +193,6 @@ function subjectOf(ask: MemberAsk): string {
 const ignored = (): void => undefined;
 
 async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
-
-interface GetOptions {
-  readonly signal: AbortSignal;
-  readonly informed?: () => void;
-  readonly news?: readonly MemberNews[];
-}
 
 interface Watching {
   readonly watch: Vigil;
@@ -235,8 +223,4 @@ async function* watched(
 function failed(member: string, cause: unknown): MemberFailed {
   if (cause instanceof MemberFailed) return cause;
   return new MemberFailed(`${member} could not be asked`, 'dead', { cause });
-}
-
-function isProven(value: unknown): value is { readonly nonce: string; readonly statement: unknown } {
-  return typeof value === 'object' && value !== null && 'nonce' in value && 'statement' in value;
 }

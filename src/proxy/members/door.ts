@@ -3,14 +3,27 @@
 // fleet/protocol, oci, proxy/clients, proxy/http; types of cache, cache/listings, cache/manifests,
 // cache/registry.
 
-import { createLru } from '../../base/state/lru.ts';
-import { fieldsOf, textOf } from '../../base/text/json.ts';
+import { type Fields, fieldsOf, isText, textOf } from '../../base/text/json.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { AskedUpstream } from '../../fleet/asked-once.ts';
 import type { FleetEvents } from '../../fleet/events.ts';
 import { type MemberAnswer, statusOfWord } from '../../fleet/protocol/answer.ts';
-import { type MemberAsk, newsPath, parseAsk, pingPath, targetOf } from '../../fleet/protocol/ask.ts';
+import {
+  forwardPath,
+  type MemberAsk,
+  newsPath,
+  parseAsk,
+  pingPath,
+  targetOf,
+} from '../../fleet/protocol/ask.ts';
+import {
+  type ForwardedAnswer,
+  type ForwardedReply,
+  type ForwardedRequest,
+  parseForwarded,
+} from '../../fleet/protocol/forwarded.ts';
 import { type MemberNews, type Pong, parseNews } from '../../fleet/protocol/news.ts';
+import { Replays } from '../../fleet/protocol/replays.ts';
 import type { Seals } from '../../fleet/protocol/seals.ts';
 import type { WorkerRelay } from '../../fleet/relay.ts';
 import type { Bytes } from '../../oci/content.ts';
@@ -31,6 +44,8 @@ export interface MemberDoorOptions {
   readonly pong: () => Pong;
   /** A member told something. */
   readonly told: (news: MemberNews) => void;
+  /** Answers requests to the mirror; undefined where this process does not lead it. */
+  readonly forwarded?: ((request: ForwardedRequest) => Promise<ForwardedReply | undefined>) | undefined;
   readonly events?: Partial<FleetEvents>;
   /** Milliseconds since the epoch. Default: Date.now. */
   readonly now?: () => number;
@@ -66,15 +81,13 @@ export type MemberDoor = (request: MemberRequest) => Promise<DoorAnswer | undefi
 /** Clocks of members may differ by this, and a question is not older; milliseconds. */
 const mostAgeMs = 300_000;
 
-/** News are believed once, however often they are sent: so many questions are remembered. */
-const mostNews = 100_000;
-
 /** A longer statement is one that another member's parser of heads would not take. */
 const longestProof = 48 * 1024;
 
 interface ProvenAsk {
   readonly nonce: string;
   readonly news: unknown;
+  readonly forwarded: unknown;
 }
 
 const busy: MemberContent = { answer: { word: 'busy' } };
@@ -86,21 +99,26 @@ const uncached: MemberContent = { answer: { word: 'uncached' } };
  */
 export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
   const { seals, registries, registriesForReplicas = registries, relay } = options;
-  const { asked = [], pong, told, events, now = Date.now } = options;
+  const { asked = [], pong, told, forwarded: leading, events, now = Date.now } = options;
   const answers = createMemberAnswers(registries, now);
   const answersForReplicas = createMemberAnswers(registriesForReplicas, now);
-  const heard = createLru<string, true>(mostNews, { keepMs: 2 * mostAgeMs });
+  const replays = new Replays(2 * mostAgeMs);
 
   /** Undefined also where the key cannot be read now. */
   async function proven({ method, path, proof }: MemberRequest): Promise<ProvenAsk | undefined> {
     if (proof === undefined) return undefined;
     const statement = await seals.open('ask', proof).catch(() => undefined);
-    const { target, nonce, at, news } = fieldsOf(statement);
+    const { target, nonce, at, news, forwarded, ...from } = fieldsOf(statement);
     const isRecent = typeof at === 'number' && Math.abs(now() - at) <= mostAgeMs;
     const text = textOf(nonce);
-    return isRecent && target === targetOf(method, path) && text !== undefined
-      ? { nonce: text, news }
-      : undefined;
+    if (!isRecent || target !== targetOf(method, path) || text === undefined) return undefined;
+    return isPing(path) || isForUs(from) ? { nonce: text, news, forwarded } : undefined;
+  }
+
+  /** A copy of a question, or one for another process, gets no answer. Pings say nothing secret. */
+  function isForUs({ asker, number, to }: Fields): boolean {
+    if (to !== pong().instance || !isText(asker) || !Number.isSafeInteger(number)) return false;
+    return replays.isFirst(asker, Number(number));
   }
 
   async function sealed(nonce: string, statement: object): Promise<string> {
@@ -143,10 +161,15 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
     return asked.some((upstream) => upstream.isAsking(subject)) || (await relay?.isAsking(subject)) === true;
   }
 
-  function hear(nonce: string, news: unknown): void {
-    if (heard.has(nonce)) return;
-    heard.set(nonce, true);
-    for (const each of parseNews(news)) told(each);
+  async function forwardedAnswer({ nonce, forwarded }: ProvenAsk): Promise<DoorAnswer> {
+    const request = parseForwarded(forwarded);
+    const reply = request && (await leading?.(request));
+    const answer: ForwardedAnswer =
+      reply === undefined
+        ? { word: 'not-leading' }
+        : { word: 'answered', ...heads(reply), body: digestOf(reply.bytes) };
+    const status = statusOfWord[reply === undefined ? 'uncached' : 'found'];
+    return { status, proof: await sealed(nonce, answer), ...(reply && { bytes: reply.bytes }) };
   }
 
   return async (request) => {
@@ -154,20 +177,28 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
     const ask = await proven(request);
     if (ask === undefined) return undefined;
     const { nonce, news } = ask;
-    const [place, query = ''] = path.split('?', 2);
-    if (place === pingPath) {
-      const about = new URLSearchParams(query).get('about');
+    if (isPing(path)) {
+      const about = new URLSearchParams(path.slice(pingPath.length)).get('about');
       const isAsking = about !== null && (await isAskingFor(about));
       return { status: 200, proof: await sealed(nonce, { ...pong(), isAsking }) };
     }
     if (path === newsPath) {
-      hear(nonce, news);
+      for (const each of parseNews(news)) told(each);
       return { status: 200, proof: await sealed(nonce, {}) };
     }
     request.alive();
+    if (path === forwardPath) return forwardedAnswer(ask);
     const question = parsed(path);
     return answered(nonce, question?.kind ?? 'stat', await contentOf(question, request.signal()));
   };
+}
+
+function isPing(path: string): boolean {
+  return path === pingPath || path.startsWith(`${pingPath}?`);
+}
+
+function heads({ status, contentType }: ForwardedReply): Omit<ForwardedReply, 'bytes'> {
+  return { status, contentType };
 }
 
 /** Undefined for a question of a later version: its asker does without this member. */

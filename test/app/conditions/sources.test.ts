@@ -115,7 +115,7 @@ test('the lease, the queue and what is parked are told', async (t) => {
     () => now,
   );
   t.match(await found(source), [{ reason: 'HeldByAnother' }, { status: 'True' }, { status: 'True' }]);
-  const lease = watch.noted({ acquired: () => {}, lost: () => {}, failed: () => {} });
+  const lease = watch.noted({ acquired: () => {}, lost: () => {}, released: () => {}, failed: () => {} });
   lease.failed?.({ name: 'mirror', error: new Error('the store is gone') });
   t.match(await found(source), [{ status: 'False', reason: 'LeaseFailed', message: /the store is gone/ }]);
   await watch.followed({ read: async () => undefined, write: async () => undefined }).read();
