@@ -84,3 +84,15 @@ test('a blob that S3 lost is looked for once, and comes from the upstream', asyn
     [`GetObject ${key}`, `PutObject ${key}`],
   );
 });
+
+test('clients that pull one blob at the same time are two calls to S3', async (t) => {
+  const { s3, image, told, another } = await pulls(t);
+  const url = await another();
+  s3.switches.stallsAfter = 10_000;
+  for (let client = 0; client < 5; client += 1) {
+    const { status, body } = await fetch(`${url}/v2/team/app/blobs/${image.layers[3]?.digest}`);
+    t.equal(status, 200);
+    t.teardown(() => body?.cancel());
+  }
+  t.equal(told().filter((call) => call.startsWith('GetObject v1/blobs/')).length, 2, told().join('\n'));
+});

@@ -57,7 +57,7 @@ export function countedReads(blobs: CachedBlobs): CountedBlobs {
   return {
     blobs: {
       ...blobs,
-      open: (digest, options) => during(digest, () => blobs.open(digest, options), counted),
+      open: (digest, options) => during(digest, () => blobs.open(digest, options), endingWith),
       ...(openFile && { openFile: (digest: Digest) => during(digest, () => openFile(digest), countedFile) }),
     },
     isReading: (digest) => reads.has(digest),
@@ -68,7 +68,8 @@ export function countedReads(blobs: CachedBlobs): CountedBlobs {
   };
 }
 
-function counted(content: Content, ended: () => void): Content {
+/** The same content; `ended` is told once it was read to the end, left, or closed; maybe twice. */
+export function endingWith(content: Content, ended: () => void): Content {
   return {
     ...content,
     body: endedAfter(content.body, ended),

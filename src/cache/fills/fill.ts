@@ -1,6 +1,6 @@
 // Room `cache/fills`: downloads under way, each a file in the spool with any number of readers. In:
 // a body of an upstream or a bucket. Out: verified bytes for readers, and the blob for the store.
-// Imports: base, oci, store/sending; types of cache, store, store/disk-tier, store/filesystem.
+// Imports: base, oci, store, store/sending; types of cache, store/disk-tier, store/filesystem.
 
 import { createNotifier } from '../../base/flow/notifier.ts';
 import { isDiskFull } from '../../base/state/medium-fault.ts';

@@ -13,6 +13,7 @@ import type { OpenBlob } from '../../oci/registry-reader.ts';
 import type { SharedReads } from '../../store/disk-tier/disk-tier.ts';
 import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
 import type { KeptFiles } from '../../store/disk-tier/kept-files.ts';
+import { endingWith } from '../../store/open-reads.ts';
 import { failoverRead } from './failover-read.ts';
 import { Fill, NoRoom } from './fill.ts';
 import { type Spool, SpoolError } from './spool.ts';
@@ -20,11 +21,13 @@ import { type Spool, SpoolError } from './spool.ts';
 interface SharedReadsOptions {
   /** The medium behind the disk. */
   readonly from: BlobSource;
-  /** Where a blob that was read whole is kept. */
-  readonly into: Pick<KeptFiles, 'adopt' | 'health' | 'remove'>;
+  /**
+   * Where a blob that was read whole is kept. Default: nowhere, and a read ends with its readers.
+   */
+  readonly into?: Pick<KeptFiles, 'adopt' | 'health' | 'remove'>;
   /** On the same file system as `into`. */
   readonly spool: Spool;
-  readonly events: Pick<DiskTierEvents, 'diskRead'>;
+  readonly events?: Pick<DiskTierEvents, 'diskRead'>;
 }
 
 /** A reader this far ahead of the read under way gets one of its own; a nearer one waits. */
@@ -32,12 +35,13 @@ const near = { bytes: 8 * 1024 * 1024, ms: 500 };
 
 /**
  * Reads of a medium through the disk: a whole blob is read once, as a fill, however many read it,
- * and stays in `into`. A part is read from that fill where it is near, else from the medium alone.
- * Where the disk has no room or fails, each reader reads the medium.
+ * and stays in `into`, if that is given. A part is read from that fill where it is near, else from
+ * the medium alone. Where the disk has no room or fails, each reader reads the medium.
  */
 export function createSharedReads({ from, into, spool, events }: SharedReadsOptions): SharedReads {
   /** By digest, while others may join. */
   const running = new Map<Digest, Fill>();
+  const readers = new WeakMap<Fill, number>();
   const unsettled = new Set<Fill>();
   let isClosed = false;
 
@@ -47,25 +51,47 @@ export function createSharedReads({ from, into, spool, events }: SharedReadsOpti
       size: undefined,
       origin: (signal) => openedAt(from, digest, signal),
       spool,
-      store: {
-        adopt: async (blob, file) => running.get(digest) === fill && (await into.adopt(blob, file)),
-        put: () => Promise.reject(new Error('the disk took no file')),
-      },
+      store:
+        into === undefined
+          ? { put: () => Promise.resolve() }
+          : {
+              adopt: async (blob, file) => running.get(digest) === fill && (await into.adopt(blob, file)),
+              put: () => Promise.reject(new Error('the disk took no file')),
+            },
       storeFailed: () => {},
     });
     running.set(digest, fill);
     unsettled.add(fill);
     void fill.settled.then(() => {
       unsettled.delete(fill);
-      if (running.get(digest) === fill) running.delete(digest);
+      joinedNoMore(fill, digest);
     });
     return fill;
+  }
+
+  function joinedNoMore(fill: Fill, digest: Digest): void {
+    if (running.get(digest) === fill) running.delete(digest);
+  }
+
+  /** One more reader, until the answer is called: what nothing keeps ends with the last of them. */
+  function followedBy(fill: Fill, digest: Digest): () => void {
+    readers.set(fill, (readers.get(fill) ?? 0) + 1);
+    let isFollowed = true;
+    return () => {
+      if (!isFollowed) return;
+      isFollowed = false;
+      const left = (readers.get(fill) ?? 1) - 1;
+      readers.set(fill, left);
+      if (left > 0 || into !== undefined) return;
+      joinedNoMore(fill, digest);
+      fill.abort();
+    };
   }
 
   /** The read to follow, or to begin where the whole blob is wanted. */
   async function followed(digest: Digest, range: ByteRange | undefined): Promise<Fill | undefined> {
     const found = running.get(digest);
-    if (found !== undefined || isClosed || !into.health.mayWrite) return found;
+    if (found !== undefined || isClosed || into?.health.mayWrite === false) return found;
     if (range !== undefined) {
       const descriptor = await from.stat(digest);
       if (descriptor === undefined || !isWhole(range, descriptor)) return undefined;
@@ -75,7 +101,7 @@ export function createSharedReads({ from, into, spool, events }: SharedReadsOpti
   }
 
   function alone(digest: Digest, reading: ReadOptions): Promise<Content | undefined> {
-    events.diskRead({ result: 'miss' });
+    events?.diskRead({ result: 'miss' });
     return from.open(digest, reading);
   }
 
@@ -98,9 +124,9 @@ export function createSharedReads({ from, into, spool, events }: SharedReadsOpti
   /** The fill itself says whether the medium is wrong; else it is the file that readers follow. */
   async function distrusted(fill: Fill, digest: Digest): Promise<boolean> {
     if (fill.failure instanceof ContentMismatch) return false;
-    if (running.get(digest) === fill) running.delete(digest);
+    joinedNoMore(fill, digest);
     await fill.settled;
-    await into.remove(digest);
+    await into?.remove(digest);
     return true;
   }
 
@@ -109,16 +135,19 @@ export function createSharedReads({ from, into, spool, events }: SharedReadsOpti
       const before = running.get(digest);
       const fill = await followed(digest, reading.range);
       if (fill === undefined || isFar(fill, reading.range)) return alone(digest, reading);
+      const left = followedBy(fill, digest);
       try {
         const content = await behind(fill, digest, reading);
-        events.diskRead({ result: before === fill ? 'joined' : 'miss' });
-        return content;
+        events?.diskRead({ result: before === fill ? 'joined' : 'miss' });
+        return endingWith(content, left);
       } catch (error) {
+        left();
         if (isUnknown(error)) return undefined;
         if (error instanceof NoRoom || error instanceof SpoolError) return alone(digest, reading);
         throw error;
       }
     },
+    isReading: (digest) => running.has(digest),
     forget: (digest) => void running.delete(digest),
     async close() {
       isClosed = true;

@@ -8,6 +8,14 @@ export interface SpoolRoomOptions {
   readonly now?: () => number;
 }
 
+export interface RoomOptions {
+  /**
+   * Whether the file is one that could be had elsewhere: it takes room only while half of it is
+   * free, and gives way before any other, complete or not. Default: false.
+   */
+  readonly isSpare?: boolean;
+}
+
 /** The room that one file has. */
 export interface RoomShare {
   /** Reserves room for a file of this size; returns why there is none, and drops the file. */
@@ -28,6 +36,7 @@ interface Share {
   /** As stated; without, as much as there may be. */
   readonly size: number;
   readonly giveWay: (why: RoomRefusal) => void;
+  readonly isSpare: boolean;
   length: number;
   reserved: number;
   isComplete: boolean;
@@ -38,8 +47,8 @@ interface Share {
 
 /**
  * Room in the spool, taken as bytes come: what a blob states about its size takes none. One blob
- * has at most half of it. When it is scarce, downloads that are too slow give way first, and then
- * the one that has most to come: so the others end.
+ * has at most half of it. When it is scarce, spare files give way first, then downloads that are
+ * too slow, and then the one that has most to come: so the others end.
  */
 export class SpoolRoom {
   readonly #options: SpoolRoomOptions;
@@ -53,26 +62,32 @@ export class SpoolRoom {
   }
 
   /** A share for a blob of that size, if known. Calls `giveWay` at most once, without room. */
-  enter(size: number | undefined, giveWay: (why: RoomRefusal) => void): RoomShare | RoomRefusal {
+  enter(
+    size: number | undefined,
+    giveWay: (why: RoomRefusal) => void,
+    { isSpare = false }: RoomOptions = {},
+  ): RoomShare | RoomRefusal {
     if (size !== undefined && size > this.#mostBytes) return 'too-large';
+    if (isSpare && this.#taken + (size ?? 0) > this.#mostBytes) return 'spool-full';
     const mark = { at: this.#now(), length: 0 };
     const share: Share = {
       size: size ?? this.#mostBytes,
       giveWay,
+      isSpare,
       length: 0,
       reserved: 0,
       isComplete: false,
       mark,
       speed: Number.POSITIVE_INFINITY,
     };
-    const first = Math.min(share.size, stepBytes);
-    while (this.#taken + first > this.#options.maxBytes) {
-      const slow = this.#slowest();
-      if (slow === undefined) return 'spool-full';
-      this.#end(slow, 'too-slow');
+    const step = Math.min(share.size, stepBytes);
+    while (this.#taken + step > this.#options.maxBytes) {
+      const first = this.#first();
+      if (first === undefined) return 'spool-full';
+      this.#end(...first);
     }
     this.#shares.add(share);
-    this.#reserve(share, first);
+    this.#reserve(share, step);
     return {
       grow: (length) => this.#grow(share, length),
       complete: () => {
@@ -94,13 +109,20 @@ export class SpoolRoom {
     if (length > this.#mostBytes) return this.#end(share, 'too-large');
     const step = Math.min(length + stepBytes, Math.max(length, share.size)) - share.reserved;
     while (this.#taken + step > this.#options.maxBytes) {
-      const slow = this.#slowest();
-      const victim = slow ?? this.#longest() ?? share;
-      this.#end(victim, slow === undefined ? 'spool-full' : 'too-slow');
-      if (victim === share) return slow === undefined ? 'spool-full' : 'too-slow';
+      const [victim, why] = this.#first() ?? [this.#longest() ?? share, 'spool-full'];
+      this.#end(victim, why);
+      if (victim === share) return why;
     }
     this.#reserve(share, step);
     return undefined;
+  }
+
+  /** Who gives way before those that make progress, and why. */
+  #first(): [victim: Share, why: RoomRefusal] | undefined {
+    const spare = this.#shares.values().find(({ isSpare }) => isSpare);
+    if (spare !== undefined) return [spare, 'spool-full'];
+    const slow = this.#slowest();
+    return slow && [slow, 'too-slow'];
   }
 
   #growing(): Share[] {

@@ -10,7 +10,7 @@ import { fileBytes, type Growth } from '../../store/sending/file-bytes.ts';
 import type { KernelSend } from '../../store/sending/kernel-send.ts';
 import type { RoomRefusal } from '../events.ts';
 import { BrokenSource } from './failover-read.ts';
-import { type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
+import { type RoomOptions, type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
 import { createStaging } from './staging.ts';
 
 const openDescriptor = promisify(openCallback);
@@ -41,7 +41,11 @@ interface SpoolFileEvents {
 export interface Spool {
   readonly kernel: Promise<KernelSend | undefined> | undefined;
   /** A file for a blob of `size` bytes, if that is known, or why there is none. */
-  file(size: number | undefined, events: SpoolFileEvents): Promise<SpoolFile | RoomRefusal | UnwritableSpool>;
+  file(
+    size: number | undefined,
+    events: SpoolFileEvents,
+    options?: RoomOptions,
+  ): Promise<SpoolFile | RoomRefusal | UnwritableSpool>;
   /** Removes what a crash left behind; resolves to how many files. */
   sweep(): Promise<number>;
 }
@@ -79,13 +83,14 @@ export function createSpool(options: SpoolOptions): Spool {
   });
   return {
     kernel: options.kernel,
-    async file(size, events) {
+    async file(size, events, roomOptions) {
       let file: SpoolFile | undefined;
       let gaveWay: RoomRefusal | undefined;
-      const share = room.enter(size, (why) => {
+      const giveWay = (why: RoomRefusal): void => {
         gaveWay = why;
         file?.giveWay(why);
-      });
+      };
+      const share = room.enter(size, giveWay, roomOptions);
       if (typeof share === 'string') return share;
       try {
         const path = options.files.newPath();

@@ -16,6 +16,7 @@ import type { CacheEvents } from '../events.ts';
 import { RunningTotal, summed } from '../eviction/running-total.ts';
 import { createUsage, type Usage } from '../eviction/usage.ts';
 import { createFills } from '../fills/fills.ts';
+import { createOverlappingReads } from '../fills/overlapping-reads.ts';
 import { createSpool } from '../fills/spool.ts';
 import type { RememberedPage } from '../listings/asked-pages.ts';
 import type { HeldTags } from '../listings/tag-pages.ts';
@@ -95,7 +96,10 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
   const pointers = createTagPointers({ records, maxEntries: tagPointers, confirmEveryMs, events });
   const used = createUsage({ records, instance, events });
   const total = new RunningTotal({ records });
-  const counted = countedReads(summed(store.blobs, total));
+  // A disk before the bucket shares them as well, and keeps what was read.
+  const isFar = store.kind === 's3' && store.blobs.keep === undefined;
+  const overlapping = isFar ? createOverlappingReads(store.blobs, spooling) : undefined;
+  const counted = countedReads(summed(overlapping?.blobs ?? store.blobs, total));
   const copies = createVerifiedStore({
     store: counted.blobs,
     events,
@@ -147,7 +151,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     ...defined({ clock: options.clock, isRoot: options.isRoot, isStoredOnce: options.isStoredOnce }),
     sweep: async () => (await spooling.sweep()) + (await store.sweep()),
     async close() {
-      await closeInTurn([used, members, pointers, store].map((part) => () => part.close()));
+      await closeInTurn([used, members, pointers, overlapping, store].map((part) => () => part?.close()));
     },
   };
 }

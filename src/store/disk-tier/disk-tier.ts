@@ -12,6 +12,8 @@ import { type KeptFiles, withRest } from './kept-files.ts';
 
 /** Reads of blobs that are not on the disk, shared while they overlap. */
 export interface SharedReads extends Pick<BlobSource, 'open'> {
+  /** Whether the whole blob is being read, and others may join. */
+  isReading(digest: Digest): boolean;
   /** The blob is deleted: readers of it read on, no other joins them, and no copy is left. */
   forget(digest: Digest): void;
   /** Ends every read under way, and resolves when that is done. */

@@ -24,10 +24,10 @@ function roomOf(mebibytes: number) {
     pass(ms: number) {
       now += ms;
     },
-    enter: (name: string, size: number | undefined) =>
-      room.enter(size, (why) => void gaveWay.push(`${name}: ${why}`)),
-    share(name: string, size?: number): RoomShare {
-      const share = room.enter(size, (why) => void gaveWay.push(`${name}: ${why}`));
+    enter: (name: string, size: number | undefined, isSpare = false) =>
+      room.enter(size, (why) => void gaveWay.push(`${name}: ${why}`), { isSpare }),
+    share(name: string, size?: number, isSpare = false): RoomShare {
+      const share = room.enter(size, (why) => void gaveWay.push(`${name}: ${why}`), { isSpare });
       if (typeof share === 'string') throw new Error(share);
       return share;
     },
@@ -95,4 +95,22 @@ test('one that is complete gives way to none', async (t) => {
   pass(60_000);
   t.equal(enter('new', mib), 'spool-full');
   t.same(gaveWay, []);
+});
+
+test('what could be had elsewhere gives way first, complete or not, and takes no more than half', async (t) => {
+  const { enter, share, gaveWay } = roomOf(10);
+  const done = share('done', 2 * mib, true);
+  done.grow(2 * mib);
+  done.complete();
+  const growing = share('growing', 3 * mib, true);
+  growing.grow(2 * mib);
+  t.equal(enter('more', 2 * mib, true), 'spool-full');
+  const download = share('download', 5 * mib);
+  t.equal(download.grow(5 * mib), undefined);
+  t.same(gaveWay, []);
+  t.type(enter('new', 4 * mib), 'object');
+  t.same(gaveWay, ['done: spool-full']);
+  t.equal(growing.grow(3 * mib), undefined);
+  t.equal(share('last', 2 * mib).grow(2 * mib), undefined);
+  t.same(gaveWay, ['done: spool-full', 'growing: spool-full']);
 });
