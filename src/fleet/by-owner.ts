@@ -1,10 +1,10 @@
-import { listOf, parseJson } from '../base/text/json.ts';
+import type { MaybePromise } from '../base/flow/maybe-promise.ts';
 import { mayPass } from '../base/time/retry.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { RegistryError } from '../oci/errors.ts';
 import { manifestOrNone } from '../oci/manifest.ts';
-import { isTag, type Repository } from '../oci/reference.ts';
-import type { ManifestAnswer, ReferrersPage, TagPage } from '../oci/registry-reader.ts';
+import type { Repository } from '../oci/reference.ts';
+import { listedPage, type ManifestAnswer, type ReferrersPage, type TagPage } from '../oci/registry-reader.ts';
 import { isManifestNamedBy } from '../oci/schema1.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { OwnedBlobs, type OwnedBlobsOptions } from './owned-blob.ts';
@@ -28,7 +28,7 @@ interface OwnedQuestion<Answer> {
   readonly here: () => Promise<Answer>;
   readonly absent: (said: Extract<MemberSaid, { word: 'absent' }>) => Answer;
   /** Undefined for an answer that says too little. */
-  readonly found: (answer: FoundAnswer, bytes: Uint8Array) => Answer | undefined;
+  readonly found: (answer: FoundAnswer, bytes: Uint8Array) => MaybePromise<Answer | undefined>;
 }
 
 /**
@@ -51,7 +51,7 @@ export function byOwner(options: ByOwnerOptions): Upstream {
       const said = await questions.said(member, ask, signal);
       if (said.word === 'absent') return absent(said);
       if (said.word === 'none') return here();
-      if (said.word === 'found') return found(said.answer, said.bytes) ?? unusable(member, here);
+      if (said.word === 'found') return (await found(said.answer, said.bytes)) ?? unusable(member, here);
       refusal ??= refusalOf(said, member);
       if (!mayBeOwn(said)) break;
     }
@@ -72,7 +72,7 @@ export function byOwner(options: ByOwnerOptions): Upstream {
     } catch (error) {
       if (hasOneStore || !mayPass(error)) throw error;
       const held = await questions.held(question.key, question.ask, question.signal);
-      const answer = held && question.found(held.answer, held.bytes);
+      const answer = held && (await question.found(held.answer, held.bytes));
       if (answer === undefined) throw error;
       return answer;
     }
@@ -117,7 +117,7 @@ export function byOwner(options: ByOwnerOptions): Upstream {
         signal: asked.signal,
         here: () => upstream.tags(repository, query, asked),
         absent: () => undefined,
-        found: (answer, bytes) => ({ ...pageOf(answer), tags: listOf(parseJson(bytes)).filter(isTag) }),
+        found: (answer, bytes) => listedPage(bytes, pageOf(answer)),
       }),
     referrers: (repository, digest, query, asked = {}) =>
       ownersAnswer<ReferrersPage | undefined>({

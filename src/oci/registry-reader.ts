@@ -1,9 +1,10 @@
-import type { PackedNames } from '../base/text/packed-names.ts';
+import { listOf, parseJson } from '../base/text/json.ts';
+import { namesInList, type PackedNames, unpacked } from '../base/text/packed-names.ts';
 import type { Bytes, Descriptor } from './content.ts';
 import type { Digest } from './digest.ts';
 import type { UpstreamReply } from './errors.ts';
 import type { Manifest } from './manifest.ts';
-import type { Reference, Repository, Tag } from './reference.ts';
+import { isTag, type Reference, type Repository, type Tag } from './reference.ts';
 
 export interface Cancellable {
   readonly signal?: AbortSignal;
@@ -120,4 +121,32 @@ export interface RegistryReader {
     query: string,
     options?: Cancellable,
   ): Promise<ReferrersPage | undefined>;
+}
+
+const longBytes = 128 * 1024;
+
+/**
+ * Whether a page of tags is read in slices, and not parsed in one turn: 300,000 tags would hold up
+ * all others for seconds.
+ */
+export function isLong(page: Uint8Array): boolean {
+  return page.byteLength >= longBytes;
+}
+
+/** A page whose tags are made one by one for those who ask for them. */
+export function longPage(packed: PackedNames, page: Omit<TagPage, 'tags'>): TagPage {
+  return {
+    ...page,
+    packed,
+    get tags() {
+      return unpacked(packed).filter(isTag);
+    },
+  };
+}
+
+/** A page whose tags come as a JSON list, as between replicas. */
+export async function listedPage(list: Uint8Array, page: Omit<TagPage, 'tags'>): Promise<TagPage> {
+  const packed = isLong(list) ? await namesInList(list) : undefined;
+  if (packed !== undefined) return longPage(packed, page);
+  return { ...page, tags: listOf(parseJson(list)).filter(isTag) };
 }

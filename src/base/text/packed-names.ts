@@ -114,19 +114,46 @@ interface FoundNames {
  * is the field that was meant, the rest tells: there the mark must be its value.
  */
 export async function namesInField(document: Uint8Array, field: string): Promise<FoundNames | undefined> {
-  const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);
+  const bytes = bufferOf(document);
   const start = listStart(bytes, field);
-  if (start === undefined) return undefined;
-  const packing = new Packing(bytes);
-  const end = await listEnd(bytes, start, packing);
-  if (end === undefined || bytes.byteLength - end > mostBeside) return undefined;
-  const packed = packing.packed();
+  const found = start === undefined ? undefined : await packedFrom(bytes, start);
+  if (start === undefined || found === undefined || bytes.byteLength - found.end > mostBeside)
+    return undefined;
+  const { names, end } = found;
   const mark = `list-${Math.random()}`;
   return {
-    names: packed.isSorted ? packed : await withoutTwins(packed),
+    names,
     rest: Buffer.concat([bytes.subarray(0, start), Buffer.from(`"${mark}"`), bytes.subarray(end)]),
     mark,
   };
+}
+
+/**
+ * The names in a JSON document that is a list, without what is no name; undefined for a document of
+ * another form. It takes its time in slices, as `namesInField`.
+ */
+export async function namesInList(document: Uint8Array): Promise<PackedNames | undefined> {
+  const bytes = bufferOf(document);
+  const start = afterBlanks(bytes, 0);
+  const found = bytes[start] === openBracket ? await packedFrom(bytes, start) : undefined;
+  return found && afterBlanks(bytes, found.end) === bytes.byteLength ? found.names : undefined;
+}
+
+/** The same bytes. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+/** The names of the list whose bracket is there, and where the list is over. */
+async function packedFrom(
+  bytes: Buffer,
+  start: number,
+): Promise<{ readonly names: PackedNames; readonly end: number } | undefined> {
+  const packing = new Packing(bytes);
+  const end = await listEnd(bytes, start, packing);
+  if (end === undefined) return undefined;
+  const packed = packing.packed();
+  return { names: packed.isSorted ? packed : await withoutTwins(packed), end };
 }
 
 /** Where the bracket of the list is. */

@@ -1,18 +1,22 @@
 import { isObject, parseJson } from '../../base/text/json.ts';
-import { namesInField, type PackedNames, unpacked } from '../../base/text/packed-names.ts';
+import { namesInField, type PackedNames } from '../../base/text/packed-names.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
 import { isTag, type Repository } from '../../oci/reference.ts';
-import type { Cancellable, ReferrersPage, TagPage } from '../../oci/registry-reader.ts';
+import {
+  type Cancellable,
+  isLong,
+  longPage,
+  type ReferrersPage,
+  type TagPage,
+} from '../../oci/registry-reader.ts';
 import { discard, headerLines, headerOf, type UpstreamResponse, wholeBody } from '../exchange.ts';
 import { refusedBy } from '../resilience/retry.ts';
 import type { Connection } from './connection.ts';
 
 /** A registry without pages may name every tag in one. */
 const maxPageBytes = 32 * 1024 * 1024;
-/** A longer one is not parsed in one turn: 300,000 tags would hold up all others for seconds. */
-const longPageBytes = 128 * 1024;
 
 /** One page of tags (end-8); undefined when there is no such repository. */
 export async function askTags(
@@ -60,7 +64,7 @@ async function readTags(answer: UpstreamResponse): Promise<TagPage | undefined> 
     throw await refusedBy(answer);
   }
   const bytes = await wholeBody(answer, maxPageBytes);
-  const packed = bytes.byteLength < longPageBytes ? undefined : await packedTags(bytes);
+  const packed = isLong(bytes) ? await packedTags(bytes) : undefined;
   if (packed !== undefined) return longPage(packed, pageOf(answer));
   const list = objectIn(bytes);
   const message = 'the upstream answered a listing with something that is not JSON';
@@ -73,17 +77,6 @@ async function readTags(answer: UpstreamResponse): Promise<TagPage | undefined> 
 async function packedTags(bytes: Uint8Array): Promise<PackedNames | undefined> {
   const found = await namesInField(bytes, 'tags');
   return found !== undefined && objectIn(found.rest)?.['tags'] === found.mark ? found.names : undefined;
-}
-
-/** Its tags are made one by one for those who ask for them. */
-function longPage(packed: PackedNames, page: Omit<TagPage, 'tags'>): TagPage {
-  return {
-    ...page,
-    packed,
-    get tags() {
-      return unpacked(packed).filter(isTag);
-    },
-  };
 }
 
 /** 401 and 403 are refusals; 408, 429 and trouble were dealt with before. */

@@ -1,5 +1,11 @@
 import { test } from 'tap';
-import { joinedNames, namesInField, packedNames, unpacked } from '../../../src/base/text/packed-names.ts';
+import {
+  joinedNames,
+  namesInField,
+  namesInList,
+  packedNames,
+  unpacked,
+} from '../../../src/base/text/packed-names.ts';
 import { isTag } from '../../../src/oci/reference.ts';
 import { type Random, seeded } from '../../chaos/random.ts';
 import { sized } from '../../support/sized.ts';
@@ -98,9 +104,21 @@ test('of any document the names are those of the parser, or left to it', async (
   t.ok(found > 100, `${found} documents`);
 });
 
+test('a document that is a list is read likewise, and another is left to the parser', async (t) => {
+  for (const text of ['[]', ' [ "a" , "b" ] ', '["v1","bad tag","-no","ok.1","v1"]', '["b","a"]']) {
+    const names = await namesInList(bytesOf(text));
+    t.same(names && unpacked(names), parsedNames(`{"tags":${text}}`), text);
+  }
+  for (const text of ['', '["a"', '["a"]]', '["a",1]', '{"tags":["a"]}', '["\\u0062"]'])
+    t.equal(await namesInList(bytesOf(text)), undefined, text);
+});
+
 test('a long list gives others their turn', async (t) => {
   const names = Array.from({ length: 200_000 }, (_, index) => `tag-${String(index).padStart(7, '0')}`);
-  for (const listed of [names, names.toReversed()]) {
+  const inField = async (listed: readonly string[]) =>
+    (await namesInField(bytesOf(JSON.stringify({ name: 'a', tags: listed })), 'tags'))?.names;
+  const inList = (listed: readonly string[]) => namesInList(bytesOf(JSON.stringify(listed)));
+  for (const find of [() => inField(names), () => inField(names.toReversed()), () => inList(names)]) {
     let turns = 0;
     let isOver = false;
     const count = (): void => {
@@ -108,11 +126,11 @@ test('a long list gives others their turn', async (t) => {
       if (!isOver) setImmediate(count);
     };
     count();
-    const found = await namesInField(bytesOf(JSON.stringify({ name: 'a', tags: listed })), 'tags');
+    const found = await find();
     isOver = true;
     t.ok(turns >= 8, `${turns} turns`);
-    t.equal(found?.names.starts.length, names.length);
-    t.ok((found?.names.json.byteLength ?? 0) < names.length * 15);
+    t.equal(found?.starts.length, names.length);
+    t.ok((found?.json.byteLength ?? 0) < names.length * 15);
   }
 });
 
