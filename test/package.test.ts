@@ -17,6 +17,7 @@ test('the package holds the program and no tests, benches or sources', { timeout
       'SECURITY.md',
       'bin/quayside.js',
       'deploy/quayside.yaml',
+      'man/quayside.1',
       'package.json',
     ]),
   );

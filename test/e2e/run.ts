@@ -5,7 +5,9 @@
  *
  * Prints each fact as it is decided and, last, `N passed, N failed[, N skipped]`.
  */
-import { parsed, UsageError } from '../../src/cli/flags/arguments.ts';
+import { UsageError } from '../../src/cli/flags/arguments.ts';
+import { parseFlags } from '../../src/cli/flags/flag-table.ts';
+import { boolean } from '../../src/cli/flags/values.ts';
 import { lastLines, type Stage, stage } from '../support/program.ts';
 import { located, type ProgramName } from './programs.ts';
 import type { Scenario } from './scenario.ts';
@@ -28,10 +30,10 @@ A real Quayside among real programs, on loopback. Ends with 1 after any failure,
 `;
 
 const options = {
-  help: { type: 'boolean', short: 'h', default: false },
-  long: { type: 'boolean', default: false },
-  'no-skip': { type: 'boolean', default: false },
-  prepare: { type: 'boolean', default: false },
+  help: { ...boolean, short: 'h', default: 'false' },
+  long: { ...boolean, default: 'false' },
+  'no-skip': { ...boolean, default: 'false' },
+  prepare: { ...boolean, default: 'false' },
 } as const;
 
 const defaultLimitMs = 180_000;
@@ -44,12 +46,12 @@ const longestMessage = 40;
  * played.
  */
 async function main(args: readonly string[], interrupted: AbortSignal): Promise<number> {
-  const { values, positionals } = parsed(args, options);
+  const { values, words } = parseFlags(options, args);
   if (values.help) {
     console.log(usage.trimEnd());
     return 0;
   }
-  const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+  const unknown = words.filter((name) => !scenarios.some((scenario) => scenario.name === name));
   if (unknown.length > 0) {
     console.error(
       `no scenario ${unknown.join(', ')}; there are: ${scenarios.map(({ name }) => name).join(', ')}`,
@@ -57,7 +59,7 @@ async function main(args: readonly string[], interrupted: AbortSignal): Promise<
     return 2;
   }
   const chosen = scenarios.filter(({ name, isLong }) =>
-    positionals.length === 0 ? values.long || isLong !== true : positionals.includes(name),
+    words.length === 0 ? values.long || isLong !== true : words.includes(name),
   );
   if (values.prepare) return prepared(chosen);
   const tally = { passed: 0, failed: 0, skipped: 0 };

@@ -5,7 +5,8 @@
  */
 import { randomInt } from 'node:crypto';
 import { setPriority } from 'node:os';
-import { parsed, UsageError } from '../../src/cli/flags/arguments.ts';
+import { UsageError } from '../../src/cli/flags/arguments.ts';
+import { parseFlags } from '../../src/cli/flags/flag-table.ts';
 import { sampleOf } from '../bad-days/rig.ts';
 import { type Quayside, quayside } from '../e2e/fixtures/quayside.ts';
 import { openBelow } from '../support/open-files.ts';
@@ -33,8 +34,7 @@ const lowest = 10;
 const second = 1000;
 
 function optionsIn(args: readonly string[]): Options {
-  const text = { type: 'string' } as const;
-  const { values } = parsed(args, { minutes: text, seed: text, width: text, batches: text });
+  const { values } = parseFlags({ minutes: {}, seed: {}, width: {}, batches: {} }, args);
   const number = (name: keyof typeof values, otherwise: number): number => {
     const value = Number(values[name] ?? otherwise);
     if (value > 0) return value;

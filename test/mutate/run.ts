@@ -8,7 +8,9 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, setPriority } from 'node:os';
 import { concurrently } from '../../src/base/flow/each.ts';
-import { parsed, UsageError } from '../../src/cli/flags/arguments.ts';
+import { UsageError } from '../../src/cli/flags/arguments.ts';
+import { parseFlags } from '../../src/cli/flags/flag-table.ts';
+import { boolean } from '../../src/cli/flags/values.ts';
 import { finished } from '../support/run-command.ts';
 import { type Fault, FaultError, parseFaults, withFault } from './faults.ts';
 import { nearestTests } from './nearest-tests.ts';
@@ -33,20 +35,14 @@ const root = new URL('../../', import.meta.url).pathname;
 const lowest = 10;
 
 function optionsIn(args: readonly string[]): Options {
-  const text = { type: 'string' } as const;
-  const { values } = parsed(args, {
-    only: { type: 'string', multiple: true },
-    tests: text,
-    jobs: text,
-    check: { type: 'boolean' },
-  });
+  const { values } = parseFlags({ only: { isList: true }, tests: {}, jobs: {}, check: boolean }, args);
   const number = (name: 'tests' | 'jobs', otherwise: number): number => {
     const value = Number(values[name] ?? otherwise);
     if (Number.isInteger(value) && value > 0) return value;
     throw new UsageError(`--${name} must be a whole number above 0`);
   };
   return {
-    only: values.only ?? [],
+    only: values.only,
     tests: number('tests', 16),
     jobs: number('jobs', availableParallelism()),
     check: values.check === true,

@@ -1,5 +1,5 @@
 /**
- * Writes the pages of `docs/reference` that are made of the sources:
+ * Writes the pages of `docs/reference` and the manual page, which are made of the sources:
  *
  *     npm run reference
  */

@@ -13,8 +13,11 @@ import { scrubbed } from '../../base/text/redaction.ts';
 import type { Config } from '../../config/load.ts';
 import type { StreamIndex } from '../../image-streams/stream-index.ts';
 import { referenceText } from '../../oci/reference.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
 import type { Run } from '../flags/io.ts';
+import { isJson } from '../flags/values.ts';
+import { accessCheckFlags } from '../pages/server.ts';
 import { configFile } from '../serve/config-file.ts';
 import { type AccessQuestion, accessQuestion } from './access-question.ts';
 
@@ -51,20 +54,13 @@ const exitCodes = { allowed: 0, refused: 1, unknown: 3 } as const;
 /** `quayside access check`: may a user pull from a host, and why. Asks anew, changes nothing. */
 export function checkingAccess(open: OpenAccess): Run {
   return async (args, io) => {
-    const { values, positionals } = parsed(args, {
-      config: { type: 'string' },
-      host: { type: 'string' },
-      as: { type: 'string' },
-      groups: { type: 'string' },
-      cluster: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    });
-    const [reference, ...rest] = positionals;
+    const { values, words } = parseFlags(accessCheckFlags, args);
+    const [reference, ...rest] = words;
     if (reference === undefined || rest.length > 0) throw new UsageError('needs exactly one REFERENCE');
     const config = await configFile(values.config, io);
     const question = accessQuestion({ ...values, reference }, config);
     const report = await checked(config, question, open);
-    io.stdout.write(values.json ? `${JSON.stringify(report)}\n` : reportText(report));
+    io.stdout.write(isJson(values) ? `${JSON.stringify(report)}\n` : reportText(report));
     return exitCodes[report.verdict];
   };
 }

@@ -11,29 +11,20 @@ import {
   stepText,
   type WantedBucket,
 } from '../../store/s3/setup/bucket-plan.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
-import type { Output, Run } from '../flags/io.ts';
+import { refuseWords, UsageError } from '../flags/arguments.ts';
+import { type FlagValues, parseFlags } from '../flags/flag-table.ts';
+import { type Output, type Run, writeJson } from '../flags/io.ts';
+import { bucketEnsureFlags } from '../pages/store.ts';
 import { configFile } from '../serve/config-file.ts';
 
-const flags = {
-  config: { type: 'string' },
-  confirm: { type: 'boolean' },
-  'access-key-id-file': { type: 'string' },
-  'secret-access-key-file': { type: 'string' },
-  'session-token-file': { type: 'string' },
-  tag: { type: 'string', multiple: true },
-  'kms-key': { type: 'string' },
-  'cleanup-days': { type: 'string' },
-} as const;
-
-type Flags = ReturnType<typeof parsed<typeof flags>>['values'];
+type Flags = FlagValues<typeof bucketEnsureFlags>;
 
 type S3Settings = Extract<Config['store'], { readonly s3: unknown }>['s3'];
 
 /** `quayside bucket ensure`: see its help. */
 export const bucketEnsure: Run = async (args, io) => {
-  const { values, positionals } = parsed(args, flags);
-  if (positionals.length > 0) throw new UsageError(`takes no argument ${positionals[0]}`);
+  const { values, words } = parseFlags(bucketEnsureFlags, args);
+  refuseWords(words);
   if (values.config === undefined) throw new UsageError('needs --config FILE');
   const { store } = await configFile(values.config, io);
   if (!('s3' in store)) throw new UsageError('the store of --config is no bucket: it has no store.s3');
@@ -44,6 +35,7 @@ export const bucketEnsure: Run = async (args, io) => {
       place: storePlace(store),
       io,
       isConfirmed: values.confirm === true,
+      asJson: values.output === 'json',
     });
   } finally {
     bucket.close();
@@ -54,28 +46,47 @@ interface Ensuring {
   readonly place: string;
   readonly io: { readonly stdout: Output };
   readonly isConfirmed: boolean;
+  readonly asJson: boolean;
 }
 
 async function ensured(
   bucket: BucketSettings,
   wanted: WantedBucket,
-  { place, io, isConfirmed }: Ensuring,
+  { place, io, isConfirmed, asJson }: Ensuring,
 ): Promise<number> {
   const plan = bucketPlan(await foundBucket(bucket), wanted);
-  for (const line of planLines(plan, place)) io.stdout.write(`${line}\n`);
+  const outcomes: StepOutcome[] = [];
+  let conditions: readonly string[] = [];
+  const say = (line: string) => asJson || io.stdout.write(`${line}\n`);
+  for (const line of planLines(plan, place)) say(line);
   const isOurs = plan.owner === 'ours' || plan.owner === 'none';
-  if (!isOurs || plan.steps.length === 0) return plan.owner === 'unknown' ? 1 : 0;
-  if (!isConfirmed) {
-    io.stdout.write('nothing was changed; --confirm makes these changes\n');
-    return 0;
+  const isWanted = isOurs && plan.steps.length > 0;
+  if (isWanted && !isConfirmed) say('nothing was changed; --confirm makes these changes');
+  if (isWanted && isConfirmed) {
+    for await (const outcome of madeSteps(bucket, plan, wanted)) {
+      say(outcomeLine(outcome));
+      outcomes.push(outcome);
+    }
+    conditions = await conditionLines(bucket, wanted, place);
+    for (const line of conditions) say(line);
   }
-  let isFine = true;
-  for await (const outcome of madeSteps(bucket, plan, wanted)) {
-    io.stdout.write(`${outcomeLine(outcome)}\n`);
-    if (isFailure(outcome)) isFine = false;
-  }
-  for (const line of await conditionLines(bucket, wanted, place)) io.stdout.write(`${line}\n`);
-  return isFine ? 0 : 1;
+  if (asJson) writeJson(io.stdout, documentOf(place, plan, outcomes, conditions));
+  return plan.owner === 'unknown' || outcomes.some(isFailure) ? 1 : 0;
+}
+
+function documentOf(
+  bucket: string,
+  { owner, steps, untold }: BucketPlan,
+  outcomes: readonly StepOutcome[],
+  conditions: readonly string[],
+) {
+  const changes = outcomes.map((outcome) => ({
+    change: stepText(outcome.step),
+    isDone: outcome.refused === undefined,
+    isFailure: isFailure(outcome),
+    refused: outcome.refused && `${outcome.refused.code}: ${outcome.refused.message}`,
+  }));
+  return { bucket, owner, untold, plan: steps.map(stepText), changes, conditions };
 }
 
 function planLines({ owner, steps, untold }: BucketPlan, place: string): readonly string[] {
@@ -139,10 +150,10 @@ function wantedBucket(values: Flags, { identity, prefix }: S3Settings): WantedBu
   const kmsKey = values['kms-key'];
   return {
     identity,
-    tags: tagsIn(values.tag ?? []),
+    tags: tagsIn(values.tag),
     encryption: kmsKey === undefined ? { algorithm: 'AES256' } : { algorithm: 'aws:kms', kmsKey },
     prefix: prefix === undefined ? '' : `${prefix}/`,
-    cleanupDays: daysIn(values['cleanup-days'] ?? '1'),
+    cleanupDays: daysIn(values['cleanup-days']),
   };
 }
 

@@ -2,15 +2,11 @@ import { type ConfigDocument, located, parseConfigDocument } from '../../config/
 import { ConfigError, type ConfigRefusal, type Fault, faultLine } from '../../config/faults.ts';
 import { type Config, load } from '../../config/load.ts';
 import type { DeepFinding } from '../deep/finding.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
 import type { Io, Run } from '../flags/io.ts';
+import { configCheckFlags } from '../pages/config.ts';
 import { configFile, configFileText } from '../serve/config-file.ts';
-
-const flags = {
-  deep: { type: 'boolean' },
-  'without-files': { type: 'boolean' },
-  output: { type: 'string' },
-} as const;
 
 /** What a check came to. */
 interface CheckOutcome {
@@ -22,11 +18,10 @@ interface CheckOutcome {
 
 /** `quayside config check FILE`: see its help. */
 export const check: Run = async (args, io) => {
-  const { values, positionals } = parsed(args, flags);
-  const { deep = false, 'without-files': isWithoutFiles = false, output = 'text' } = values;
-  const [fileName, ...rest] = positionals;
+  const { values, words } = parseFlags(configCheckFlags, args);
+  const { deep = false, 'without-files': isWithoutFiles = false, output } = values;
+  const [fileName, ...rest] = words;
   if (fileName === undefined || rest.length > 0) throw new UsageError('needs the name of one file');
-  if (output !== 'text' && output !== 'json') throw new UsageError(`--output is text or json, not ${output}`);
   if (deep && isWithoutFiles) throw new UsageError('takes --deep or --without-files, not both');
   const checked = await checkedFile(fileName, { deep, isWithoutFiles }, io);
   io.stdout.write(output === 'json' ? jsonText(checked) : plainText(checked));

@@ -6,8 +6,11 @@ import { createUsage } from '../../cache/eviction/usage.ts';
 import type { Config } from '../../config/load.ts';
 import { createBufferPool } from '../../store/buffers.ts';
 import type { Store } from '../../store/store.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
+import { refuseWords, UsageError } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
 import type { Io, Output, Run } from '../flags/io.ts';
+import { isJson } from '../flags/values.ts';
+import { evictFlags } from '../pages/store.ts';
 import { configFile } from '../serve/config-file.ts';
 
 type Marks = Config['eviction'] & { readonly maxBytes: number };
@@ -20,13 +23,8 @@ type OpenStore = (config: Config) => MaybePromise<Store>;
  */
 export function evicting(open: OpenStore): Run {
   return async (args, io) => {
-    const { values, positionals } = parsed(args, {
-      config: { type: 'string' },
-      'dry-run': { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-    });
-    const [word] = positionals;
-    if (word !== undefined) throw new UsageError(`takes no argument ${word}; name a file by --config`);
+    const { values, words } = parseFlags(evictFlags, args);
+    refuseWords(words, '; name a file by --config');
     const config = await configFile(values.config, io);
     const { maxBytes } = config.eviction;
     if (maxBytes === undefined)
@@ -35,7 +33,9 @@ export function evicting(open: OpenStore): Run {
       throw new UsageError('needs a filesystem or s3 store; the CLI cannot read store.memory');
     const store = await open(config);
     try {
-      await evictFrom(store, { ...config.eviction, maxBytes }, values, io);
+      const dryRun = values['dry-run'] === true;
+      const json = isJson(values);
+      await evictFrom(store, { ...config.eviction, maxBytes }, { dryRun, json }, io);
       return 0;
     } finally {
       await store.close();
@@ -52,7 +52,7 @@ export const evict: Run = evicting(async (config) => {
 async function evictFrom(
   store: Store,
   marks: Marks,
-  { 'dry-run': dryRun, json }: { readonly 'dry-run': boolean; readonly json: boolean },
+  { dryRun, json }: { readonly dryRun: boolean; readonly json: boolean },
   { stdout, signal }: Io,
 ): Promise<void> {
   const instance = `evict.${hostname()}`;

@@ -9,8 +9,10 @@ import { untold } from '../../explain/step.ts';
 import { exitCodes, explanationJson, explanationText } from '../../explain/text.ts';
 import { parseImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
 import type { Io, Run } from '../flags/io.ts';
+import { explainFlags } from '../pages/explain.ts';
 import { type AskedText, askedTexts } from './job-files.ts';
 import { clientStep } from './node-config.ts';
 import { offline } from './offline.ts';
@@ -34,26 +36,12 @@ export interface Explainer {
   close(): Promise<void>;
 }
 
-const flags = {
-  config: { type: 'string' },
-  admin: { type: 'string' },
-  'token-file': { type: 'string' },
-  host: { type: 'string' },
-  as: { type: 'string' },
-  groups: { type: 'string' },
-  cluster: { type: 'string' },
-  checkout: { type: 'string' },
-  'node-config': { type: 'string' },
-  output: { type: 'string', short: 'o' },
-} as const;
-
 /** `quayside explain`: 0 all well, 1 something is wrong and named, 3 it cannot be told. */
 export const explain: Run = async (args, io) => {
-  const { values, positionals } = parsed(args, flags);
-  const { output = 'text', 'node-config': nodeConfig, ...words } = values;
-  if (output !== 'text' && output !== 'json') throw new UsageError('--output must be text or json');
+  const { values, words: given } = parseFlags(explainFlags, args);
+  const { output, 'node-config': nodeConfig, ...words } = values;
   if (words.groups !== undefined && words.as === undefined) throw new UsageError('--groups needs --as USER');
-  const { texts, nodeFile, none, leftOut = 0 } = await askedTexts(positionals, nodeConfig);
+  const { texts, nodeFile, none, leftOut = 0 } = await askedTexts(given, nodeConfig);
   if (none !== undefined) {
     io.stdout.write(output === 'json' ? `${JSON.stringify({ explanations: [] })}\n` : `${none}\n`);
     return 0;

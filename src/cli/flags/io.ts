@@ -1,10 +1,20 @@
 import type { Fork, PrimaryChannel } from '../../workers/forks.ts';
+import type { ProgressState } from './progress-line.ts';
 
 /** Where a command writes text. */
 export interface Output {
   write(text: string): unknown;
   /** Whether it is a terminal. Default: false. */
   readonly isTTY?: boolean;
+  /** The width of that terminal, where it is known. */
+  readonly columns?: number;
+  /** The descriptor that it writes to, where it has one. */
+  readonly fd?: number;
+}
+
+/** Writes one JSON document, on a line. */
+export function writeJson(output: Output, document: unknown): void {
+  output.write(`${JSON.stringify(document)}\n`);
 }
 
 /** What a command may touch of the process it runs in. */
@@ -20,6 +30,8 @@ export interface Io {
   readonly signal: AbortSignal;
   /** Calls `heard` at each SIGHUP, to reload the settings, until the result is called. */
   onHangup(heard: () => void): () => void;
+  /** Draws how far the command is, until the result is called. Default: nothing is drawn. */
+  readonly progress?: (state: () => ProgressState) => () => void;
   /** How this program is several processes. Default: it is one. */
   readonly workers?: WorkerWays;
 }

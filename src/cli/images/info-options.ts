@@ -1,10 +1,10 @@
-import { Expression } from '../../base/text/expression.ts';
+import type { Expression } from '../../base/text/expression.ts';
 import { isMany } from '../../mirror/batch/mapping.ts';
 import { type PullSpec, parsePullSpec } from '../../mirror/references/pull-spec.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { UsageError } from '../flags/arguments.ts';
-import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
-import { boolean, format, globalFlags } from '../mirror/options.ts';
+import { parseFlags } from '../flags/flag-table.ts';
+import { infoFlags } from '../pages/image.ts';
 
 /** What a command line of `quayside image info` asks for. */
 export interface InfoOptions {
@@ -21,22 +21,9 @@ export interface InfoOptions {
   readonly json: boolean;
 }
 
-const flags = {
-  config: {},
-  'certificate-authority': {},
-  dir: { default: '.' },
-  'filter-by-os': { read: (text: string) => Expression.anywhere(text) },
-  'icsp-file': {},
-  insecure: boolean,
-  output: { short: 'o', read: format },
-  'registry-config': { short: 'a' },
-  'show-multiarch': boolean,
-  'skip-referrers': boolean,
-} as const satisfies FlagTable;
-
 /** Reads the command line. Throws `UsageError`. */
 export function parseInfoFlags(args: readonly string[]): InfoOptions {
-  const { values, words } = parseFlags({ ...globalFlags, ...flags }, args);
+  const { values, words } = parseFlags(infoFlags, args);
   if (values['icsp-file'] !== undefined)
     throw new UsageError('--icsp-file is refused: name the mirror in REF, or its address by --config');
   if (words.length === 0) throw new UsageError('needs at least one REF, an image pull spec');

@@ -7,9 +7,9 @@ import { qci, qciProxy } from '../../mirror/references/names.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 import { UsageError } from '../flags/arguments.ts';
-import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
+import { parseFlags } from '../flags/flag-table.ts';
 import { endText } from '../mirror/hold.ts';
-import { boolean } from '../mirror/options.ts';
+import { revertFlags } from '../pages/holds.ts';
 
 /** What a command line of `quayside revert` asks for. */
 export interface RevertOptions {
@@ -28,25 +28,12 @@ export interface RevertOptions {
   readonly registryConfig: string | undefined;
   readonly certificateAuthority: string | undefined;
   readonly insecure: boolean;
+  readonly json: boolean;
 }
-
-const flags = {
-  admin: {},
-  'certificate-authority': {},
-  config: {},
-  confirm: boolean,
-  insecure: boolean,
-  'no-hold': boolean,
-  'registry-config': { short: 'a' },
-  'token-file': {},
-  until: {},
-  version: { default: '1', read: versionNumber },
-  why: {},
-} as const satisfies FlagTable;
 
 /** Reads the command line. Throws `UsageError`. */
 export function parseRevertFlags(args: readonly string[]): RevertOptions {
-  const { values, words } = parseFlags(flags, args);
+  const { values, words } = parseFlags(revertFlags, args);
   const [word, ...others] = words;
   if (word === undefined || others.length > 0) throw new UsageError('takes one TAG, such as ocp_4.20_cli');
   const hasHold = values['no-hold'] !== true;
@@ -65,6 +52,7 @@ export function parseRevertFlags(args: readonly string[]): RevertOptions {
     registryConfig: values['registry-config'],
     certificateAuthority: values['certificate-authority'],
     insecure: values.insecure === true,
+    json: values.output === 'json',
   };
 }
 
@@ -97,9 +85,4 @@ function parsed(text: string, word: string): ImageReference {
     if (error instanceof RegistryError) throw new UsageError(`${word}: ${error.message}`, { cause: error });
     throw error;
   }
-}
-
-function versionNumber(text: string): number {
-  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw new Error(`must be a whole number from 1 on, not ${text}`);
 }

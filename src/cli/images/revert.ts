@@ -5,7 +5,7 @@ import type { RevertPlace } from '../../mirror/revert/place.ts';
 import { type RevertPlan, revertPlan } from '../../mirror/revert/plan.ts';
 import { type Reverted, revert } from '../../mirror/revert/revert.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Io, type Run, stopCode } from '../flags/io.ts';
+import { type Io, type Run, stopCode, writeJson } from '../flags/io.ts';
 import type { MirrorEndpoints } from '../mirror/endpoints.ts';
 import { type AdminListener, adminListener } from '../serve/admin-listener.ts';
 import { type HeldNow, holdNow, revertHold } from './revert-hold.ts';
@@ -66,23 +66,50 @@ interface RevertCommand {
   readonly io: Io;
 }
 
-async function follow(plan: RevertPlan, { place, held, wish, io }: RevertCommand): Promise<number> {
-  const { confirm, image, until, why } = wish;
+async function follow(plan: RevertPlan, { place, held, wish, io: whole }: RevertCommand): Promise<number> {
+  const { confirm, image, until, why, json } = wish;
+  const io = json ? { ...whole, stdout: { write: () => undefined } } : whole;
+  const ended = (end: object) => json && writeJson(whole.stdout, documentOf(plan, wish, end));
   io.stdout.write(versionsText(plan, image.text));
   const { digest } = plan.previous.manifest.descriptor;
   if (digest === plan.current.descriptor.digest) {
     io.stdout.write(`${plan.previous.tag} is the same image. No revert necessary.\n`);
+    ended({ outcome: 'same' });
     return 0;
   }
   if (!confirm) {
     io.stdout.write(planText(plan, held, image.text));
+    ended({ outcome: 'planned' });
     return 0;
   }
   const reason = why ?? `reverted to ${digest} by quayside revert`;
   const order = { destination: image.text, why: reason, ...defined({ until }) };
   const hold = held && revertHold(held.server, order, held.before);
-  const done = (what: string) => io.stdout.write(`done: ${what}\n`);
-  return told(await revert(plan, { place, hold, done, signal: io.signal }), { place, held, wish, io });
+  const steps: string[] = [];
+  const done = (what: string) => {
+    steps.push(what);
+    io.stdout.write(`done: ${what}\n`);
+  };
+  const reverted = await revert(plan, { place, hold, done, signal: io.signal });
+  ended({ ...reverted, steps });
+  return told(reverted, { place, held, wish, io });
+}
+
+/** What a program reads of a revert, or of its plan. */
+function documentOf(
+  { current, count, shown, previous, broken }: RevertPlan,
+  wish: RevertOptions,
+  end: object,
+) {
+  return {
+    image: wish.image.text,
+    digest: current.descriptor.digest,
+    count,
+    versions: shown,
+    previous: { tag: previous.tag, digest: previous.manifest.descriptor.digest },
+    keptAs: broken,
+    ...end,
+  };
 }
 
 function told(reverted: Reverted, { held, wish: { image }, io }: RevertCommand): number {

@@ -12,8 +12,9 @@ import { authFile } from '../mirror/auth-file.ts';
 import { createMirrorEndpoints, type MirrorEndpoints } from '../mirror/endpoints.ts';
 import { type PlannedImages, planImages, writtenMappings } from '../mirror/images.ts';
 import { stagingText } from '../mirror/lines.ts';
-import { boolean, type MirrorOptions, mirrorFlags, mirrorOptions } from '../mirror/options.ts';
+import { type MirrorOptions, mirrorOptions } from '../mirror/options.ts';
 import { pairOf, writeRefusal } from '../mirror/report.ts';
+import { verifyFlags } from '../pages/mirror.ts';
 import {
   countersText,
   isAllOk,
@@ -54,7 +55,7 @@ export const mirrorVerify: Run = async (args, io) => {
 };
 
 function parseVerifyFlags(args: readonly string[]): VerifyOptions {
-  const parsed = parseFlags({ ...mirrorFlags, deep: boolean }, args);
+  const parsed = parseFlags(verifyFlags, args);
   return { ...mirrorOptions(parsed), deep: parsed.values.deep === true };
 }
 

@@ -1,18 +1,22 @@
 import { basename } from 'node:path';
 import { type ComparedRuns, comparison } from '../../load/report/compare.ts';
 import { readResult } from '../../load/report/report.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
-import type { Run } from '../flags/io.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
+import { type Run, writeJson } from '../flags/io.ts';
+import { compareFlags } from '../pages/load.ts';
 
 /** `quayside load compare`: see its help. */
 export const loadCompare: Run = async (args, io) => {
-  const { positionals } = parsed(args, {});
-  const [first, second, ...rest] = positionals;
+  const { values, words } = parseFlags(compareFlags, args);
+  const [first, second, ...rest] = words;
   if (first === undefined || second === undefined || rest.length > 0)
     throw new UsageError(
       'needs two reports, or two series of reports with commas: A1.json,A2.json B1.json,B2.json',
     );
-  io.stdout.write(comparison(await runsOf(first), await runsOf(second)));
+  const markdown = comparison(await runsOf(first), await runsOf(second));
+  if (values.output === 'json') writeJson(io.stdout, { markdown });
+  else io.stdout.write(markdown);
   return 0;
 };
 

@@ -36,6 +36,7 @@ export function migratingReferences({ pause = sleep }: MigratingOptions = {}): R
     const lines = writer === undefined ? io.stdout : undefined;
     const report = new MigrationReport(wish, wanted, { lines, complaints: io.stderr, writer });
     const { signal } = io;
+    const closeProgress = io.progress?.(() => report.progress());
     const objects = createClusterObjects(client);
     const registries = await checkedTargets(rules, wish, io);
     const { checks } = registries;
@@ -53,6 +54,7 @@ export function migratingReferences({ pause = sleep }: MigratingOptions = {}): R
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
+      closeProgress?.();
       writer?.end();
       await registries.close();
       await client.close();

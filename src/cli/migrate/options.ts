@@ -1,8 +1,8 @@
 import { kindNamed, type MigratedKind, migratedKinds, usualKinds } from '../../migrate/kinds.ts';
 import type { MigrationScope } from '../../migrate/migrate.ts';
 import { didYouMean, UsageError } from '../flags/arguments.ts';
-import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
-import { boolean, count } from '../mirror/options.ts';
+import { parseFlags } from '../flags/flag-table.ts';
+import { migrateFlags } from '../pages/migrate.ts';
 
 /** What a command line of `quayside migrate image-references` asks for. */
 export interface MigrateOptions extends MigrationScope {
@@ -37,35 +37,11 @@ export interface MigrateOptions extends MigrationScope {
   };
 }
 
-const flags = {
-  'add-logins': {},
-  'all-namespaces': { ...boolean, short: 'A' },
-  'certificate-authority': {},
-  config: {},
-  confirm: boolean,
-  context: {},
-  'failed-file': {},
-  filename: { short: 'f', isList: true },
-  'from-key': {},
-  include: { isList: true },
-  insecure: boolean,
-  'keep-logins': boolean,
-  kubeconfig: {},
-  loglevel: { read: level },
-  namespace: { short: 'n' },
-  'no-check': boolean,
-  'num-workers': { default: '5', read: count },
-  only: { isList: true },
-  output: { short: 'o', read: form },
-  'registry-config': { short: 'a' },
-  'to-key': {},
-  v: { short: 'v', read: level },
-} as const satisfies FlagTable;
-
 /** Reads the command line. Throws `UsageError`. */
 export function parseMigrateFlags(args: readonly string[]): MigrateOptions {
-  const { values, words } = parseFlags(flags, args.map(switched));
-  const { confirm, output, namespace, include } = values;
+  const { values, words } = parseFlags(migrateFlags, args);
+  const { confirm, namespace, include } = values;
+  const output = values.output === 'text' ? undefined : values.output;
   if (confirm === true && output !== undefined)
     throw new UsageError('takes --confirm or -o: -o prints the objects and changes nothing');
   if (namespace !== undefined && values['all-namespaces'] === true)
@@ -101,11 +77,6 @@ export function parseMigrateFlags(args: readonly string[]): MigrateOptions {
   };
 }
 
-/** `-A` is `--all-namespaces`: a letter takes no value when it is a switch. */
-function switched(word: string): string {
-  return word === '-A' ? '--all-namespaces' : word;
-}
-
 /** In the order in which they are migrated, whatever the order of the words. */
 function kindsNamed(include: readonly string[]): readonly MigratedKind[] {
   const words = include.flatMap((names) => names.split(',')).map((word) => word.trim());
@@ -122,14 +93,4 @@ export function kindOf(word: string): MigratedKind {
   throw new UsageError(
     `${word} is no kind that names images${didYouMean(word, known)}: ${known.join(', ')}, or all`,
   );
-}
-
-function form(text: string): 'yaml' | 'json' {
-  if (text === 'yaml' || text === 'json') return text;
-  throw new Error(`is yaml or json, not ${text}`);
-}
-
-function level(text: string): number {
-  if (/^\d{1,5}$/.test(text)) return Number(text);
-  throw new Error(`must be a whole number, not ${text}`);
 }

@@ -8,6 +8,7 @@ import type { ObjectOutcome } from '../../migrate/migrate-object.ts';
 import { type ObjectPlace, placeKey, told } from '../../migrate/objects.ts';
 import type { LostLogin } from '../../migrate/pull-secrets.ts';
 import type { Output } from '../flags/io.ts';
+import type { ProgressState } from '../flags/progress-line.ts';
 import type { ObjectWriter } from './object-text.ts';
 import type { MigrateOptions } from './options.ts';
 
@@ -35,6 +36,7 @@ export class MigrationReport implements MigrationEvents {
   #kept = 0;
   #lostLogins = 0;
   #unread: string | undefined;
+  #latest = '';
 
   constructor(wish: MigrateOptions, wanted: readonly WantedObjects[], place: ReportPlace) {
     this.#wish = wish;
@@ -44,6 +46,7 @@ export class MigrationReport implements MigrationEvents {
 
   looked(kind: MigratedKind, place: ObjectPlace, outcome: ObjectOutcome): void {
     this.#counts.total += 1;
+    this.#latest = objectName(kind, place);
     this.#counts[outcome.state] += 1;
     if (outcome.state !== 'ignored') this.#pinned += outcome.pinned;
     if (outcome.state === 'migrated') {
@@ -116,6 +119,17 @@ export class MigrationReport implements MigrationEvents {
     this.#failed.push(`${resourceName(kind)} # ${text}\n`);
     this.#broken.push(`${resourceName(kind)}: ${text}`);
     this.#place.complaints.write(`error: ${resourceName(kind)} cannot be read: ${text}\n`);
+  }
+
+  /** How many objects a cluster has is not known before they are read. */
+  progress(): ProgressState {
+    const { total, migrated, errors } = this.#counts;
+    return {
+      unit: 'objects',
+      done: total,
+      more: `${migrated} to migrate, ${errors} failed`,
+      names: this.#latest === '' ? [] : [this.#latest],
+    };
   }
 
   get isFine(): boolean {

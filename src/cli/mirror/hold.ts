@@ -1,36 +1,36 @@
 import { field, isText, jsonOrNone } from '../../base/text/json.ts';
 import { parseMs } from '../../config/schema/units.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
-import type { Io, Run } from '../flags/io.ts';
-import { type AdminAnswer, adminFlags, adminListener, refusalText } from '../serve/admin-listener.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
+import { type Io, type Run, writeJson } from '../flags/io.ts';
+import { holdFlags, releaseFlags } from '../pages/holds.ts';
+import { type AdminAnswer, adminListener, refusalText } from '../serve/admin-listener.ts';
 
 /**
  * `quayside mirror hold`: the loop of a running server, and of all that share its store, does not
  * overwrite the destination any more. 1 where the server cannot be told, or refuses.
  */
 export const mirrorHold: Run = async (args, io) => {
-  const { values, positionals } = parsed(args, {
-    ...adminFlags,
-    until: { type: 'string' },
-    why: { type: 'string' },
-  });
-  const destination = oneDestination(positionals);
+  const { values, words } = parseFlags(holdFlags, args);
+  const destination = oneDestination(words);
   const until = values.until === undefined ? undefined : endText(values.until);
   const { why } = values;
   const order = { destination, ...(until && { until }), ...(why && { why }) };
   const said = await asked('hold', order, values, io);
   if (said === undefined) return 1;
   const end = field(said, 'until');
-  io.stdout.write(`${field(said, 'destination')}: held until ${isText(end) ? end : 'its release'}\n`);
+  if (values.output === 'json') writeJson(io.stdout, said);
+  else io.stdout.write(`${field(said, 'destination')}: held until ${isText(end) ? end : 'its release'}\n`);
   return 0;
 };
 
 /** `quayside mirror release`: ends a hold. 1 also where there is none. */
 export const mirrorRelease: Run = async (args, io) => {
-  const { values, positionals } = parsed(args, adminFlags);
-  const destination = oneDestination(positionals);
+  const { values, words } = parseFlags(releaseFlags, args);
+  const destination = oneDestination(words);
   if ((await asked('release', { destination }, values, io)) === undefined) return 1;
-  io.stdout.write(`${destination}: released\n`);
+  if (values.output === 'json') writeJson(io.stdout, { destination, released: true });
+  else io.stdout.write(`${destination}: released\n`);
   return 0;
 };
 

@@ -9,12 +9,12 @@ import { createCopyRun } from '../../mirror/copy/run.ts';
 import type { CopyEvents } from '../../mirror/images/copy-events.ts';
 import type { CopiedImage, ImageCopy } from '../../mirror/images/image-copy.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Io, type Run, stopCode } from '../flags/io.ts';
+import { type Io, type Run, stopCode, writeJson } from '../flags/io.ts';
 import { authFile } from './auth-file.ts';
 import { createMirrorEndpoints } from './endpoints.ts';
 import { durationText } from './go-text.ts';
 import { type PlannedImages, planImages, writtenMappings } from './images.ts';
-import { complaintText, createMirrorLines, stagingText, told } from './lines.ts';
+import { CopyCount, complaintText, createMirrorLines, stagingText } from './lines.ts';
 import { type MirrorOptions, parseMirrorFlags } from './options.ts';
 import { planText } from './plan.ts';
 import {
@@ -33,6 +33,9 @@ interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
   readonly images: readonly ImageCopy[];
   readonly mappingOf: (image: ImageCopy) => Mapping;
   readonly retry: CopyRetryOptions;
+  readonly count: CopyCount;
+  /** Takes the progress away: what follows is the end. */
+  readonly closeProgress: () => void;
 }
 
 /**
@@ -44,13 +47,15 @@ interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
 export function mirroring(retry: CopyRetryOptions = {}): Run {
   return async (args, io) => {
     const wish = parseMirrorFlags(args);
+    const count = new CopyCount();
+    const closeProgress = io.progress?.(() => count.state()) ?? (() => undefined);
     const ends = createMirrorEndpoints({
       ...wish,
       ...(retry.random && { random: retry.random }),
       authFile: await authFile(wish.registryConfig, io.env),
       env: io.env,
       mountIgnored: (from, digest) =>
-        told(io.stderr, `warning: Expected to mount ${digest} from ${from} but mount was ignored`),
+        io.stderr.write(`warning: Expected to mount ${digest} from ${from} but mount was ignored\n`),
     });
     try {
       const written = await writtenMappings(wish);
@@ -61,11 +66,14 @@ export function mirroring(retry: CopyRetryOptions = {}): Run {
       tellUnplanned(planned, io);
       for (const text of planned.staging.map(stagingText)) io.stderr.write(`${text}\n`);
       const { images } = planned;
-      const work = { ...planned, images: [...images.keys()], mappingOf: mappingIn(images), retry };
+      count.begins(images.size);
+      const copies = { images: [...images.keys()], mappingOf: mappingIn(images) };
+      const work = { ...planned, ...copies, retry, count, closeProgress };
       return await (wish.dryRun ? dryRun : realRun)(work, wish, io);
     } catch (error) {
       return complaint(error, io);
     } finally {
+      closeProgress();
       await ends.close();
     }
   };
@@ -139,13 +147,12 @@ async function ran(
 
 async function dryRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> {
   const plan = createCopyPlan();
-  const lines = createMirrorLines(io, { ...wish, ...work, images: work.images.length, hasResults: false });
-  const { retried, imageEnded } = lines.events;
+  const { retried, imageEnded } = createMirrorLines(io, { ...wish, ...work, hasResults: false });
   const events = { ...plan.events, ...(retried && { retried }), ...(imageEnded && { imageEnded }) };
-  const report = await ran(work, { ...wish, continueOnError: true }, io, events).finally(lines.close);
+  const report = await ran(work, { ...wish, continueOnError: true }, io, events).finally(work.closeProgress);
   const repositories = plan.repositories();
   const planned = planText(repositories, work.mappingOf);
-  if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  if (wish.json) writeJson(io.stdout, report);
   io.stderr.write(`${planned}\ninfo: Planning completed in ${durationText(report.seconds)}\n`);
   const isFine = isComplete(report);
   io.stderr.write(isFine ? 'info: Dry run complete\n' : 'error: an error occurred during planning\n');
@@ -154,10 +161,9 @@ async function dryRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> 
 }
 
 async function realRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> {
-  const shown = { ...wish, ...work, images: work.images.length };
-  const lines = createMirrorLines(io, { ...shown, hasResults: !wish.json });
-  const report = await ran(work, wish, io, lines.events).finally(lines.close);
-  if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  const events = createMirrorLines(io, { ...wish, ...work, hasResults: !wish.json });
+  const report = await ran(work, wish, io, events).finally(work.closeProgress);
+  if (wish.json) writeJson(io.stdout, report);
   const isTold = await tellFailed(report, wish.failedFile, io);
   io.stderr.write(countersText(report));
   if (isComplete(report) && isTold) return 0;

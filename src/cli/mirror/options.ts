@@ -1,8 +1,8 @@
 import { arch } from 'node:os';
 import { Expression } from '../../base/text/expression.ts';
-import { parseHost } from '../../config/schema/leaves.ts';
 import { UsageError } from '../flags/arguments.ts';
-import { type Flag, type FlagTable, parseBoolean, parseFlags } from '../flags/flag-table.ts';
+import { parseFlags } from '../flags/flag-table.ts';
+import { mirrorFlags } from '../pages/mirror.ts';
 
 /** What a command line of `quayside mirror` asks for. */
 export interface MirrorOptions {
@@ -42,87 +42,6 @@ export interface MirrorOptions {
   /** Other names of registries, to which they may lead uploads. */
   readonly uploadHosts: readonly string[];
 }
-
-/** Written as Go writes it: alone, or with `=true` and the like behind. */
-export const boolean = { isSwitch: true, read: parseBoolean } as const;
-
-/** The flags of `oc image mirror`, and ours beside them. */
-const flags = {
-  'all-tags': boolean,
-  'certificate-authority': {},
-  'continue-on-error': boolean,
-  dir: { default: '.' },
-  'dry-run': boolean,
-  'exit-code': boolean,
-  'failed-file': {},
-  filename: { short: 'f', isList: true },
-  'filter-by-os': { read: (text: string) => Expression.anywhere(text) },
-  force: boolean,
-  'foreign-layers': { default: 'copy', read: foreignLayers },
-  'from-dir': {},
-  insecure: boolean,
-  'keep-manifest-list': boolean,
-  'max-per-registry': { default: '6', read: count },
-  'max-registry': { default: '4', read: count },
-  output: { read: format },
-  referrers: boolean,
-  'registry-config': { short: 'a' },
-  'requests-per-second': { read: rate },
-  's3-source-bucket': { isList: true },
-  'skip-missing': boolean,
-  'skip-mount': boolean,
-  'skip-multiple-scopes': boolean,
-  'skip-verification': boolean,
-  'staging-tags': boolean,
-  'upload-host': { isList: true, read: (text: string) => text.split(',').map(parseHost) },
-} as const satisfies FlagTable;
-
-/** Flags of every oc command, on the cluster and the log. No cluster is asked here. */
-const global = [
-  'as',
-  'as-group',
-  'as-uid',
-  'cache-dir',
-  'client-certificate',
-  'client-key',
-  'cluster',
-  'context',
-  'kubeconfig',
-  'log-flush-frequency',
-  'loglevel',
-  'namespace',
-  'password',
-  'profile',
-  'profile-output',
-  'request-timeout',
-  'server',
-  'tls-server-name',
-  'token',
-  'user',
-  'username',
-  'v',
-  'vmodule',
-] as const;
-
-const shortOfGlobal: Readonly<Record<string, string>> = { namespace: 'n', server: 's', v: 'v' };
-const globalSwitches = [
-  'disable-compression',
-  'insecure-skip-tls-verify',
-  'match-server-version',
-  'warnings-as-errors',
-] as const;
-
-/** Accepted by every command that stands in for one of oc, without effect. */
-export const globalFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
-  ...globalSwitches.map((name) => [name, { isSwitch: true }] as const),
-  ...global.map((name) => {
-    const short = shortOfGlobal[name];
-    return [name, short === undefined ? {} : { short }] as const;
-  }),
-]);
-
-/** All that `quayside mirror` accepts. */
-export const mirrorFlags = { ...globalFlags, ...flags };
 
 /** Reads the flags. Throws `UsageError`. */
 export function parseMirrorFlags(args: readonly string[]): MirrorOptions {
@@ -186,27 +105,4 @@ function platforms(
     filterByOs: filter ?? Expression.anywhere(`^linux/${machine}(/|$)`),
     keepManifestList: isKept === true,
   };
-}
-
-/** The one other form of output. Throws an Error for another. */
-export function format(text: string): 'json' {
-  if (text === 'json') return text;
-  throw new Error('knows json alone');
-}
-
-function foreignLayers(text: string): MirrorOptions['foreignLayers'] {
-  if (text === 'skip' || text === 'copy') return text;
-  throw new Error(`must be skip or copy, not ${text}`);
-}
-
-/** A whole number from 1 on. Throws an Error for another text. */
-export function count(text: string): number {
-  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw new Error(`must be a whole number from 1 on, not ${text}`);
-}
-
-/** A number above 0. Throws an Error for another text. */
-export function rate(text: string): number {
-  if (/^\d{1,5}(\.\d{1,3})?$/.test(text) && Number(text) > 0) return Number(text);
-  throw new Error(`must be a number above 0, not ${text}`);
 }

@@ -6,8 +6,10 @@ import { MirrorConfigError } from '../../mirror/ci/located-yaml.ts';
 import { objections } from '../../mirror/ci/validate.ts';
 import { createImageInspector, type ImageInspector } from '../../mirror/images/image-inspector.ts';
 import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
-import type { Io, Run } from '../flags/io.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
+import { type Io, type Run, writeJson } from '../flags/io.ts';
+import { validateFlags } from '../pages/holds.ts';
 import { authFile } from './auth-file.ts';
 import { createMirrorEndpoints, type MirrorEndpoints } from './endpoints.ts';
 import { nothingPromoted, readPromotions } from './promotions.ts';
@@ -26,13 +28,9 @@ const patienceMs = 30_000;
 /** `quayside mirror validate`: 0 without objection, 1 with one, 2 for an unusable file. */
 export function validating(open: OpenLook = openLook): Run {
   return async (args, io) => {
-    const { values, positionals } = parsed(args, {
-      config: { type: 'string' },
-      against: { type: 'string' },
-      'registry-config': { type: 'string', short: 'a' },
-      'release-repo-git-sync-path': { type: 'string' },
-    });
-    if (values.config === undefined || positionals.length > 0) throw new UsageError('needs --config FILE');
+    const { values, words } = parseFlags(validateFlags, args);
+    const isJson = values.output === 'json';
+    if (values.config === undefined || words.length > 0) throw new UsageError('needs --config FILE');
     const config = await mirrorConfig(values.config, io.signal);
     const against = values.against === undefined ? undefined : await mirrorConfig(values.against, io.signal);
     const release = values['release-repo-git-sync-path'];
@@ -42,12 +40,13 @@ export function validating(open: OpenLook = openLook): Run {
     try {
       const options = { config, look, promoted, ...(against === undefined ? {} : { against }) };
       const found = [...unread, ...(await objections(options, io.signal))];
-      for (const objection of found) io.stderr.write(`${reasonText(objection)}\n`);
+      if (isJson) writeJson(io.stdout, { objections: found.map(reasonText) });
+      else for (const objection of found) io.stderr.write(`${reasonText(objection)}\n`);
       if (found.length > 0) return 1;
     } finally {
       await close();
     }
-    io.stdout.write('The config file is valid\n');
+    if (!isJson) io.stdout.write('The config file is valid\n');
     return 0;
   };
 }

@@ -1,14 +1,12 @@
 import { Expression } from '../../base/text/expression.ts';
-import { parseMs } from '../../config/schema/units.ts';
 import { qci } from '../../mirror/references/names.ts';
 import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { DeleteBy } from '../../prune/tag-deletion.ts';
-import { defaultTtlDays } from '../../prune/tag-rules.ts';
 import { UsageError } from '../flags/arguments.ts';
-import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
-import { boolean, count, rate } from '../mirror/options.ts';
+import { type FlagValues, parseFlags } from '../flags/flag-table.ts';
+import { type pruneFlags, pruneImagesFlags, pruneTagsFlags } from '../pages/prune.ts';
 
 /** A repository that a command line names. */
 export interface PruneTarget {
@@ -48,32 +46,9 @@ export interface PruneTagsOptions extends PruneOptions {
   readonly deleteBy: DeleteBy;
 }
 
-const pruneFlags = {
-  'certificate-authority': {},
-  config: {},
-  confirm: boolean,
-  every: { read: period },
-  'failed-file': {},
-  filename: { short: 'f', isList: true },
-  insecure: boolean,
-  'max-per-registry': { default: '20', read: count },
-  metrics: { read: listenAddress },
-  'no-streams': boolean,
-  output: { short: 'o', read: outputForm },
-  'registry-config': { short: 'a' },
-  'requests-per-second': { read: rate },
-} as const satisfies FlagTable;
-
-const tagFlags = {
-  ...pruneFlags,
-  'delete-by': { default: 'auto', read: way },
-  'token-file': {},
-  'ttl-days': { default: `${defaultTtlDays}`, read: days },
-} as const satisfies FlagTable;
-
 /** Reads the command line. Throws `UsageError`. */
 export function parsePruneTagsFlags(args: readonly string[]): PruneTagsOptions {
-  const { values, words } = parseFlags(tagFlags, args);
+  const { values, words } = parseFlags(pruneTagsFlags, args);
   const [word = qci, ...others] = words;
   if (others.length > 0) throw new UsageError('takes one REGISTRY/REPOSITORY');
   return {
@@ -84,24 +59,6 @@ export function parsePruneTagsFlags(args: readonly string[]): PruneTagsOptions {
     deleteBy: values['delete-by'],
   };
 }
-
-const imageFlags = {
-  ...pruneFlags,
-  all: { ...boolean, default: 'true' },
-  context: {},
-  'force-insecure': boolean,
-  'ignore-invalid-refs': boolean,
-  'keep-tag-revisions': { read: revisions },
-  'keep-younger-than': { read: (text: string) => parseMs(text) },
-  kubeconfig: {},
-  match: { read: (text: string) => Expression.whole(text) },
-  namespace: { short: 'n' },
-  'num-workers': { default: '20', read: count },
-  'prune-over-size-limit': boolean,
-  'prune-registry': { ...boolean, default: 'true' },
-  'registry-url': {},
-  repository: { isList: true, read: targetIn },
-} as const satisfies FlagTable;
 
 export interface PruneImagesOptions extends PruneOptions {
   readonly match: Expression;
@@ -127,7 +84,7 @@ export interface PruneIntegratedOptions extends PruneRunOptions {
   readonly context: string | undefined;
 }
 
-type ImageValues = ReturnType<typeof parseFlags<typeof imageFlags>>['values'];
+type ImageValues = FlagValues<typeof pruneImagesFlags>;
 
 const defaultAgeMs = 3_600_000;
 const defaultRevisions = 3;
@@ -136,7 +93,7 @@ const defaultRevisions = 3;
 export function parsePruneImagesFlags(
   args: readonly string[],
 ): { readonly repositories: PruneImagesOptions } | { readonly integrated: PruneIntegratedOptions } {
-  const { values, words } = parseFlags(imageFlags, args);
+  const { values, words } = parseFlags(pruneImagesFlags, args);
   if (words.length > 0) throw new UsageError('no arguments are allowed to this command');
   if (values.repository.length === 0) return { integrated: integratedOptions(values) };
   const cluster = clusterFlags.find((name) => values[name] !== undefined);
@@ -144,7 +101,7 @@ export function parsePruneImagesFlags(
     throw new UsageError(`--${cluster} is for the integrated registry, not for --repository`);
   return {
     repositories: {
-      targets: values.repository,
+      targets: values.repository.map(targetIn),
       ...pruneOptions(values),
       match: values.match ?? Expression.whole('.*'),
       keepYoungerThanMs: values['keep-younger-than'] ?? defaultAgeMs,
@@ -197,12 +154,7 @@ function integratedOptions(values: ImageValues): PruneIntegratedOptions {
   };
 }
 
-function revisions(text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new Error(`must be a whole number from 0 on, not ${text}`);
-}
-
-type PruneValues = ReturnType<typeof parseFlags<typeof pruneFlags>>['values'];
+type PruneValues = FlagValues<typeof pruneFlags>;
 
 /** What the flags say that every command of this kind has. Throws `UsageError`. */
 function runOptions(values: PruneValues): PruneRunOptions {
@@ -247,32 +199,4 @@ function targetIn(word: string): PruneTarget {
     throw error;
   }
   throw new UsageError(`${word} is no REGISTRY/REPOSITORY, such as quay.io/openshift/ci`);
-}
-
-function way(text: string): DeleteBy {
-  if (text === 'auto' || text === 'tag' || text === 'digest') return text;
-  throw new Error(`must be auto, tag or digest, not ${text}`);
-}
-
-function days(text: string): number {
-  if (/^(?:-1|\d{1,5})$/.test(text)) return Number(text);
-  throw new Error(`must be a number of days, or -1 for all, not ${text}`);
-}
-
-function listenAddress(text: string): string {
-  if (/^(?:\[[0-9a-f:]{2,45}\]|[\w.-]{1,253}):\d{1,5}$/.test(text)) return text;
-  throw new Error(`must be HOST:PORT, not ${text}`);
-}
-
-function outputForm(text: string): 'json' | 'table' {
-  if (text === 'json' || text === 'table') return text;
-  throw new Error(`must be json or table, not ${text}`);
-}
-
-const shortestMs = 60_000;
-
-function period(text: string): number {
-  const ms = parseMs(text);
-  if (ms >= shortestMs) return ms;
-  throw new Error('must be 1m or more');
 }

@@ -5,7 +5,8 @@ import { type Deletion, type KeepReason, keepReasons, type PrunePlan } from '../
 import type { PruneOutcome } from '../../prune/run.ts';
 import type { PruneMetrics } from '../../telemetry/metrics/prune.ts';
 import type { Io } from '../flags/io.ts';
-import { type PruneWords, progressText, sumLines } from './words.ts';
+import type { ProgressState } from '../flags/progress-line.ts';
+import { type PruneWords, progressText, pruneProgress, sumLines } from './words.ts';
 
 /** How many objects ended in which way. */
 export interface PruneCounts {
@@ -45,20 +46,19 @@ interface ReportOptions {
   readonly counted?: PruneMetrics['ended'] | undefined;
 }
 
-const everyMs = { terminal: 1_000, elsewhere: 30_000 };
+/** How often a run that has no terminal says how far it is, milliseconds. */
+const everyMs = 30_000;
 
 /** Tells each object when it is planned, or done, and how far the run is on standard error. */
 export function createPruneReport(io: Io, options: ReportOptions): PruneReport {
   const { confirm, json, words } = options;
   const startedAt = performance.now();
-  const isTerminal = io.stderr.isTTY === true;
   const report = new PruneTally(io, options);
   const seconds = (): number => (performance.now() - startedAt) / 1_000;
-  const timer = setInterval(
-    () => io.stderr.write(progressText(report.counts(), seconds(), isTerminal)),
-    isTerminal ? everyMs.terminal : everyMs.elsewhere,
-  );
-  timer.unref();
+  const closeProgress = io.progress?.(() => report.progress());
+  const tell = () => io.stderr.write(progressText(report.counts(), seconds()));
+  const timer = closeProgress === undefined ? setInterval(tell, everyMs) : undefined;
+  timer?.unref();
   const added: { lines: string[]; fields: object } = { lines: [], fields: {} };
   return {
     events: report.events,
@@ -70,8 +70,8 @@ export function createPruneReport(io: Io, options: ReportOptions): PruneReport {
     },
     close({ isBegun = true } = {}) {
       clearInterval(timer);
+      closeProgress?.();
       if (!isBegun) return;
-      if (isTerminal) io.stderr.write('\r\u001b[K');
       const counts = report.counts();
       const summary = { ...counts, ...added.fields, seconds: seconds() };
       const lines = [...added.lines, ...words.ended(counts, seconds()), ...sumLines(counts, confirm)];
@@ -109,6 +109,12 @@ class PruneTally {
 
   counts(): PruneCounts {
     return { ...this.#counts, kept: this.#kept };
+  }
+
+  progress(): ProgressState {
+    const [first] = this.#open.keys();
+    const isPlanned = this.#options.confirm && this.#counts.planned > 0;
+    return pruneProgress(this.counts(), { isPlanned, names: first === undefined ? [] : [first] });
   }
 
   failedLines(): string {

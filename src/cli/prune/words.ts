@@ -1,4 +1,5 @@
 import type { Deletion, KeptObject } from '../../prune/plan.ts';
+import type { ProgressState } from '../flags/progress-line.ts';
 import { decimalSize, durationText } from '../mirror/go-text.ts';
 import type { PruneCounts } from './report.ts';
 
@@ -56,16 +57,29 @@ function bytesLine({ bytes, deletedBytes }: PruneCounts, confirm: boolean): stri
   return `Bytes that nothing else needs: ${confirm ? `${decimalSize(deletedBytes)} deleted out of ${all}` : all}`;
 }
 
-/** How far a run is: one line that a terminal writes over, elsewhere a line of JSON. */
-export function progressText(counts: PruneCounts, seconds: number, isTerminal: boolean): string {
-  const { checked, planned, bytes, deleted, deletedBytes, failed, left, dropped } = counts;
-  if (!isTerminal) {
-    const progress = { checked, planned, bytes, deleted, deletedBytes, failed, seconds };
-    return `${JSON.stringify({ progress })}\n`;
-  }
-  const rate = deleted / seconds;
-  const open = planned - deleted - failed - left - dropped;
-  const size = bytes === 0 ? '' : `, ${decimalSize(deletedBytes)} of ${decimalSize(bytes)}`;
-  const eta = rate > 0 && open > 0 ? `, ${durationText(open / rate)} left of what is planned` : '';
-  return `\r\u001b[K${checked} checked, ${deleted} of ${planned} deleted${size} (${rate.toFixed(1)}/s), ${failed} failed${eta}`;
+/** How far a run is; before there is a plan, what is checked. */
+export function pruneProgress(
+  { checked, planned, bytes, deleted, deletedBytes, failed, left, dropped }: PruneCounts,
+  { isPlanned, names }: { readonly isPlanned: boolean; readonly names: readonly string[] },
+): ProgressState {
+  const more = failed === 0 ? {} : { more: `${failed} failed` };
+  if (!isPlanned) return { unit: 'checked', done: checked, ...more };
+  const ended = deleted + failed + left + dropped;
+  return {
+    unit: 'ended',
+    done: ended,
+    total: planned,
+    bytes: deletedBytes,
+    totalBytes: bytes,
+    ...more,
+    names,
+  };
+}
+
+/** How far a run is, where no terminal shows it: a line of JSON. */
+export function progressText(
+  { checked, planned, bytes, deleted, deletedBytes, failed }: PruneCounts,
+  seconds: number,
+): string {
+  return `${JSON.stringify({ progress: { checked, planned, bytes, deleted, deletedBytes, failed, seconds } })}\n`;
 }

@@ -5,14 +5,12 @@ import { UsageError } from '../flags/arguments.ts';
 import type { Io } from '../flags/io.ts';
 import { configFile } from './config-file.ts';
 
-/** The options with which commands name the admin listener of a running server. */
-export const adminFlags = {
-  config: { type: 'string' },
-  admin: { type: 'string' },
-  'token-file': { type: 'string' },
-} as const;
-
-type AdminValues = { readonly [Name in keyof typeof adminFlags]?: string | undefined };
+/** What the options of a command say of the admin listener. */
+interface AdminValues {
+  readonly config?: string | undefined;
+  readonly admin?: string | undefined;
+  readonly 'token-file'?: string | undefined;
+}
 
 /** The admin listener of a running server. */
 export interface AdminListener {

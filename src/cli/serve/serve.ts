@@ -12,8 +12,10 @@ import type { Config, Environment } from '../../config/load.ts';
 import { type Log, logger } from '../../telemetry/log.ts';
 import { type WorkerPlace, workerPlace } from '../../workers/place.ts';
 import { type ContentFault, contentFaults } from '../deep/file-contents.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
+import { refuseWords } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
 import type { Io, Run } from '../flags/io.ts';
+import { type LogFormat, serveFlags } from '../pages/server.ts';
 import { aborted } from './aborted.ts';
 import { type Addresses, banner } from './banner.ts';
 import { configFile, configFileText } from './config-file.ts';
@@ -54,12 +56,12 @@ export type Start = (config: Config, options: StartOptions) => Promise<Server>;
  */
 export function serving(start: Start): Run {
   return async (args, io) => {
-    const { values, positionals } = parsed(args, { config: { type: 'string' } });
-    const [word] = positionals;
-    if (word !== undefined) throw new UsageError(`takes no argument ${word}; name a file by --config`);
+    const { values, words } = parseFlags(serveFlags, args);
+    const logFormat = values['log-format'];
+    refuseWords(words, '; name a file by --config');
     const read = (settings?: string) => configFile(values.config, io, settings);
     if (!isWorker(io)) await refuseContents(await read(), values.config, io);
-    return served(start, { read, file: values.config }, io);
+    return served(start, { read, file: values.config, logFormat }, io);
   };
 }
 
@@ -76,6 +78,8 @@ export interface ConfigSource {
   readonly read: (settings?: string) => Promise<Config>;
   /** Read again when this file changes. */
   readonly file: string | undefined;
+  /** How the log is written. Default `json`. */
+  readonly logFormat?: LogFormat;
 }
 
 const lookEveryMs = 10_000;
@@ -98,7 +102,7 @@ export async function served(start: Start, source: ConfigSource, io: Io): Promis
   const count = workersOf(config);
   if (workers === undefined || count === 1)
     return servedHere({ start, source: { ...source, started: config } }, io);
-  return supervised({ config, settings, count, fork: workers.createFork() }, io);
+  return supervised({ config, settings, count, fork: workers.createFork(), logFormat: source.logFormat }, io);
 }
 
 /** A worker stops and reloads also when the primary says so. */
@@ -124,7 +128,8 @@ interface OwnServing {
 
 async function servedHere(serving: OwnServing, io: Io): Promise<number> {
   const { source, place } = serving;
-  const output = logOutput(io.stdout);
+  // The lines of workers become what people read once they are together.
+  const output = await logOutput(io, place === undefined ? source.logFormat : 'json');
   const { level } = source.started.log;
   const log = logger({ level, destination: output, worker: place?.welcome.number });
   try {

@@ -3,9 +3,12 @@ import { jsonOrNone } from '../../base/text/json.ts';
 import { hasSlept } from '../../base/time/wait.ts';
 import type { ConditionReport, ConditionStatus } from '../../conditions/condition.ts';
 import { parseReport, reportJson, reportText } from '../../conditions/report-text.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
+import { refuseWords } from '../flags/arguments.ts';
+import { parseFlags } from '../flags/flag-table.ts';
 import { type Io, type Run, stopCode } from '../flags/io.ts';
-import { adminFlags, adminListener, refusalText } from './admin-listener.ts';
+import { isJson } from '../flags/values.ts';
+import { statusFlags } from '../pages/server.ts';
+import { adminListener, refusalText } from './admin-listener.ts';
 
 /** How often a watched server is asked, milliseconds. */
 const everyMs = 2_000;
@@ -13,17 +16,15 @@ const notTold = 3;
 
 /** `quayside status`: see its help. */
 export const statusShown: Run = async (args, io) => {
-  const flags = { ...adminFlags, watch: { type: 'boolean' }, json: { type: 'boolean' } } as const;
-  const { values, positionals } = parsed(args, flags);
-  if (positionals.length > 0) throw new UsageError(`takes no argument ${positionals[0]}`);
-  const { watch, json: isJson, ...admin } = values;
-  const { host, get } = await adminListener(admin, io);
+  const { values, words } = parseFlags(statusFlags, args);
+  refuseWords(words);
+  const { watch } = values;
+  const { host, get } = await adminListener(values, io);
   let last: ConditionReport | undefined;
   let complaint: string | undefined;
 
   function show(report: ConditionReport): number {
-    if (!isDeepStrictEqual(report, last))
-      io.stdout.write(textOf(report, isJson === true, last !== undefined));
+    if (!isDeepStrictEqual(report, last)) io.stdout.write(textOf(report, isJson(values), last !== undefined));
     [last, complaint] = [report, undefined];
     return isWell(report) ? 0 : 1;
   }
@@ -49,8 +50,8 @@ async function watched(look: () => Promise<unknown>, { signal }: Io): Promise<nu
   return stopCode(signal.reason);
 }
 
-function textOf(report: ConditionReport, isJson: boolean, isNext: boolean): string {
-  if (isJson) return `${JSON.stringify(reportJson(report))}\n`;
+function textOf(report: ConditionReport, asJson: boolean, isNext: boolean): string {
+  if (asJson) return `${JSON.stringify(reportJson(report))}\n`;
   return `${isNext ? '\n' : ''}${reportText(report)}`;
 }
 

@@ -8,6 +8,7 @@ import type { Fork } from '../../workers/forks.ts';
 import { Primary, type PrimaryEvents } from '../../workers/primary.ts';
 import { createSocketDirectory } from '../../workers/socket-directory.ts';
 import type { Io } from '../flags/io.ts';
+import type { LogFormat } from '../pages/server.ts';
 import { aborted } from './aborted.ts';
 import { banner } from './banner.ts';
 import { logOutput } from './log-output.ts';
@@ -18,6 +19,7 @@ interface Supervision {
   readonly settings: string | undefined;
   readonly count: number;
   readonly fork: Fork;
+  readonly logFormat: LogFormat | undefined;
 }
 
 /** How long workers may take to end after the time that is set for that, milliseconds. */
@@ -32,8 +34,11 @@ export function workersOf({ workers }: Config): number {
  * Serves by several workers, and serves nothing itself; resolves as `quayside serve`. The lines of
  * all workers go through this process, so that none is torn.
  */
-export async function supervised({ config, settings, count, fork }: Supervision, io: Io): Promise<number> {
-  const output = logOutput(io.stdout);
+export async function supervised(
+  { config, settings, count, fork, logFormat }: Supervision,
+  io: Io,
+): Promise<number> {
+  const output = await logOutput(io, logFormat);
   const log = logger({ level: config.log.level, destination: output });
   const directory = await createSocketDirectory([io.env['TMPDIR'] ?? tmpdir(), config.spool.path]);
   const metrics = createJoinedMetrics();

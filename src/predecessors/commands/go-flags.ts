@@ -1,4 +1,5 @@
-import { type Flag, flagValue, parseBoolean, readFlags } from '../../cli/flags/flag-table.ts';
+import { type Flag, flagValue, readFlags } from '../../cli/flags/flag-table.ts';
+import { parseBoolean } from '../../cli/flags/values.ts';
 import type { FaultPath } from '../../config/faults.ts';
 
 /** One flag of a program that we stand in for, or one that we have beside them. */

@@ -1,4 +1,4 @@
-import { parseBoolean } from '../../cli/flags/flag-table.ts';
+import { parseBoolean } from '../../cli/flags/values.ts';
 import type { FaultPath } from '../../config/faults.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { ambient, type Complaint, type GoFlags, type GoFlagTable, isOn, parseGoFlags } from './go-flags.ts';
@@ -11,33 +11,111 @@ const mirror = (...keys: string[]): FaultPath => ['mirror', ...keys];
 const streams = (key: string): FaultPath => mirror('imageStreams', key);
 const distributor = 'quayIOCIImagesDistributorOptions';
 
-const flags = {
-  'leader-election-namespace': { default: 'ci', places: [mirror('lease', 'namespace')] },
-  'leader-election-suffix': { places: [mirror('lease', 'name')], read: (text) => `ci-image-mirror${text}` },
-  'enable-controller': { isList: true, places: [] },
-  'dry-run': { isSwitch: true, default: 'false', places: [mirror('dryRun')], read: parseBoolean },
-  'release-repo-git-sync-path': { places: [streams('releaseRepo')] },
-  config: { places: [mirror('configFile')] },
-  'registry-config': { isRequired: true, places: [mirror('authFile')] },
-  [`${distributor}.additional-image-stream-tag`]: { isList: true, places: [streams('additionalTags')] },
-  [`${distributor}.additional-image-stream`]: { isList: true, places: [streams('additionalStreams')] },
-  [`${distributor}.additional-image-stream-namespace`]: {
-    isList: true,
-    places: [streams('additionalNamespaces')],
+const ours = { group: 'Flags that Quayside adds:' } as const;
+
+export const mirrorServeFlags = {
+  config: {
+    places: [mirror('configFile')],
+    value: 'FILE',
+    help: "the image mirroring's _config.yaml, processed every hour and when it changes; without it none",
   },
-  [`${distributor}.ignore-image-stream-tag`]: { isList: true, places: [streams('ignoredTags')] },
-  port: { default: '8090', places: [mirror('listen')], read: everyAddress },
-  gracePeriod: { default: '10s', places: [['shutdownGraceMs']], read: parseGoDuration },
+  'registry-config': {
+    isRequired: true,
+    places: [mirror('authFile')],
+    value: 'FILE',
+    help: 'required; logins for reading and writing, a docker or podman auth file',
+  },
+  'leader-election-namespace': {
+    default: 'ci',
+    places: [mirror('lease', 'namespace')],
+    value: 'NAME',
+    help: 'where the Lease is that the process that works holds',
+  },
+  'leader-election-suffix': {
+    places: [mirror('lease', 'name')],
+    read: (text) => `ci-image-mirror${text}`,
+    value: 'TEXT',
+    help: 'behind the name of that Lease; only with --dry-run',
+  },
+  'enable-controller': {
+    isList: true,
+    places: [],
+    value: 'NAME',
+    words: controllers,
+    help: 'quay_io_ci_images_distributor watches the image streams; without it none',
+  },
+  'dry-run': {
+    isSwitch: true,
+    default: 'false',
+    places: [mirror('dryRun')],
+    read: parseBoolean,
+    help: 'copy nothing',
+  },
+  port: {
+    default: '8090',
+    places: [mirror('listen')],
+    read: everyAddress,
+    value: 'PORT',
+    help: "the address of the queue's API",
+  },
+  gracePeriod: {
+    default: '10s',
+    places: [['shutdownGraceMs']],
+    read: parseGoDuration,
+    value: 'DURATION',
+    help: 'for copies under way at SIGTERM',
+  },
   'only-valid-manifest-v2-images': {
     isSwitch: true,
     default: 'true',
     places: [streams('onlyValidManifestV2Images')],
     read: parseBoolean,
+    help: 'mirror no images of Docker schema 1',
   },
-  'validate-config-only': { isSwitch: true, default: 'false', places: [], read: parseBoolean },
-  kubeconfig: { places: [['clusters', cluster, 'kubeconfigFile']] },
-  settings: { places: [] },
-  'print-config': { isSwitch: true, places: [] },
+  [`${distributor}.additional-image-stream-tag`]: {
+    isList: true,
+    places: [streams('additionalTags')],
+    value: 'NAMESPACE/NAME:TAG',
+    help: 'mirrored too',
+  },
+  [`${distributor}.additional-image-stream`]: {
+    isList: true,
+    places: [streams('additionalStreams')],
+    value: 'NAMESPACE/NAME',
+    help: 'all its tags are mirrored too',
+  },
+  [`${distributor}.additional-image-stream-namespace`]: {
+    isList: true,
+    places: [streams('additionalNamespaces')],
+    value: 'NAMESPACE',
+    help: 'all tags of its streams are mirrored too',
+  },
+  [`${distributor}.ignore-image-stream-tag`]: {
+    isList: true,
+    places: [streams('ignoredTags')],
+    value: 'NAMESPACE/NAME:TAG',
+    help: 'is not mirrored',
+  },
+  'validate-config-only': {
+    isSwitch: true,
+    default: 'false',
+    places: [],
+    read: parseBoolean,
+    help: 'prints objections to --config and exits; in a checkout, to what is new in it',
+  },
+  'release-repo-git-sync-path': {
+    places: [streams('releaseRepo')],
+    value: 'DIR',
+    help: 'a checkout of openshift/release: the controller mirrors what its tests use; without it none',
+  },
+  kubeconfig: {
+    places: [['clusters', cluster, 'kubeconfigFile']],
+    value: 'FILE',
+    ...ours,
+    help: 'the cluster app.ci; without it $KUBECONFIG, then the cluster it runs in',
+  },
+  settings: { places: [], value: 'FILE', ...ours, help: 'more settings, YAML; a flag wins over them' },
+  'print-config': { isSwitch: true, places: [], ...ours, help: 'print the resulting settings, and exit' },
 } satisfies GoFlagTable;
 
 /**
@@ -45,7 +123,10 @@ const flags = {
  * is the default of `--kubeconfig` and a file. Throws `UsageError` for an unknown flag.
  */
 export function parseMirrorServeFlags(args: readonly string[], kubeconfig: string | undefined): GoFlags {
-  const parsed = parseGoFlags({ ...flags, kubeconfig: ambient(flags.kubeconfig, kubeconfig) }, args);
+  const parsed = parseGoFlags(
+    { ...mirrorServeFlags, kubeconfig: ambient(mirrorServeFlags.kubeconfig, kubeconfig) },
+    args,
+  );
   const { written } = parsed;
   const named = written.get('enable-controller') ?? [];
   const unknown = named.filter((name) => !controllers.includes(name));

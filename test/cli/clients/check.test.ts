@@ -115,7 +115,7 @@ test('what generate writes is what check follows', async (t) => {
   rig.double.addImage('team/app', 'v1');
   const { root, command, check, file } = await machine(t);
   const host = new URL(rig.url).host;
-  const more = ['--source', 'quay.io', '--for', 'podman,containerd', '--output', root];
+  const more = ['--source', 'quay.io', '--for', 'podman,containerd', '--dir', root];
   t.match(await command(['generate', '--host', host, '--plain-http', ...more]), { code: 0 });
   await writeFile(
     file('etc/containerd/certs.d/quay.io/hosts.toml'),
@@ -526,7 +526,7 @@ for (const [args, says] of [
   [['a/b'], 'no client has a configuration on this machine'],
   [['--timeout', 'soon', 'a/b'], '--timeout takes seconds'],
   [['--platform', 'windows', 'a/b'], '--platform takes OS/ARCH'],
-  [['--output', 'yaml', 'a/b'], '--output takes text or json'],
+  [['--output', 'yaml', 'a/b'], '--output must be text or json, not yaml'],
 ] as const)
   test(`a mistake is said: ${says}`, async (t) => {
     const { check } = await machine(t);

@@ -44,7 +44,7 @@ for (const [sample, args] of [
 
 test('the mirror sets of deploy/openshift are what the command writes', async (t) => {
   const directory = await folder(t);
-  const { code, out } = await generated([...ci, '--output', directory]);
+  const { code, out } = await generated([...ci, '--dir', directory]);
   t.equal(code, 0);
   const names = out.trim().split('\n');
   t.equal(names.length, 3);
@@ -77,7 +77,7 @@ test('matchImages names the folder above a component with a dot, which it does n
 
 test('the pull secret holds a token that came by standard input, and who may read it', async (t) => {
   const args = ['--host', 'q.example:8443', '--for', 'kubernetes', '--namespace', 'team-1'];
-  const more = ['--password-file', '-', '--service-account', 'builder', '--output', await folder(t)];
+  const more = ['--password-file', '-', '--service-account', 'builder', '--dir', await folder(t)];
   const { code, out, err } = await generated([...args, ...more], 'a.b.c\n');
   t.equal(code, 0, err);
   t.notMatch(out + err, /a\.b\.c/);
@@ -96,7 +96,7 @@ test('a login is in the files of podman, CRI-O and containerd, which others cann
   const directory = await folder(t);
   const password = join(directory, 'password');
   await writeFile(password, 'right\n');
-  const login = ['--username', 'node', '--password-file', password, '--output', directory];
+  const login = ['--username', 'node', '--password-file', password, '--dir', directory];
   const clients = ['podman', 'cri-o', 'containerd'].flatMap((name) => ['--for', name]);
   const { code, err } = await generated(['--host', 'q.example', '--source', 'quay.io', ...clients, ...login]);
   t.equal(code, 0, err);
@@ -119,7 +119,7 @@ test('the authority of the certificate is put where each client looks for it', a
   const directory = await folder(t);
   const ca = join(directory, 'authority.pem');
   await writeFile(ca, testAuthority().cert);
-  const { out, code } = await generated(['--host', 'q.example:8443', '--ca', ca, '--output', directory]);
+  const { out, code } = await generated(['--host', 'q.example:8443', '--ca', ca, '--dir', directory]);
   t.equal(code, 0);
   const names = out.replaceAll(`${directory}/`, '').trim().split('\n');
   for (const path of [
@@ -167,7 +167,7 @@ test('a link that leads nowhere is not followed either', async (t) => {
   const path = join(directory, 'etc/containers/registries.conf.d');
   await mkdir(path, { recursive: true });
   await symlink(join(directory, 'elsewhere'), join(path, '50-quayside.conf'));
-  const args = ['--host', 'h', '--for', 'podman', '--output', directory];
+  const args = ['--host', 'h', '--for', 'podman', '--dir', directory];
   t.match(await generated(args), { code: 1, out: '', err: /50-quayside\.conf exists; nothing was written/ });
   await t.rejects(access(join(directory, 'elsewhere')));
   t.match(await generated([...args, '--force']), { code: 0 });
@@ -176,7 +176,7 @@ test('a link that leads nowhere is not followed either', async (t) => {
 
 test('nothing is overwritten without --force, and then nothing is written', async (t) => {
   const directory = await folder(t);
-  const args = ['--host', 'h', '--for', 'podman,containerd', '--output', directory];
+  const args = ['--host', 'h', '--for', 'podman,containerd', '--dir', directory];
   t.match(await generated(args), { code: 0 });
   const file = join(directory, 'etc/containers/registries.conf.d/50-quayside.conf');
   await writeFile(file, 'mine');

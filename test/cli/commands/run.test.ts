@@ -74,7 +74,7 @@ const mistakes: readonly (readonly [args: string[], says: string])[] = [
   [['--frobnicate'], 'unknown option --frobnicate'],
   [['serve', '--confg', 'f'], 'unknown option --confg (did you mean --config?)'],
   [['serve', 'f.yaml'], 'takes no argument f.yaml; name a file by --config'],
-  [['serve', '--config'], "'--config <value>' argument missing"],
+  [['serve', '--config'], "'--config <FILE>' argument missing"],
   [['config', 'check'], 'needs the name of one file'],
   [['config', 'check', 'a', 'b'], 'needs the name of one file'],
   [['version', 'please'], 'takes no argument please'],

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { test } from 'tap';
 import { run } from '../../../src/cli/commands/run.ts';
-import { duration, span, speed, url } from '../../../src/cli/load/values.ts';
+import { duration, url } from '../../../src/cli/flags/values.ts';
+import { span, speed } from '../../../src/cli/pages/load.ts';
 import { parseLoadResult } from '../../../src/load/result-file.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { recordedIo } from '../io.ts';

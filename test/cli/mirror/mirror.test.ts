@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text as streamText } from 'node:stream/consumers';
 import { test } from 'tap';
+import { type ProgressState, progressLine } from '../../../src/cli/flags/progress-line.ts';
 import { exists } from '../../mirror/endpoints/files.ts';
 import type { RegistryDouble } from '../../support/registry-double.ts';
 import { recordedIo } from '../io.ts';
@@ -246,8 +247,10 @@ test('a terminal gets one line that changes', async (t) => {
   from.addImage('team/app', 'v1', layers);
   const io = recordedIo();
   const stderr = { write: io.stderr.write, isTTY: true };
-  const { err } = await runIn({ ...io, stderr }, `${from.host}/team/app:v1`, `${to.host}/a:1`);
-  t.match(err, '\r\u001b[Kimages 0/1, blobs ');
+  const shown: string[] = [];
+  const progress = (state: () => ProgressState) => () => shown.push(progressLine(state(), 1_000));
+  const { err } = await runIn({ ...io, stderr, progress }, `${from.host}/team/app:v1`, `${to.host}/a:1`);
+  t.match(shown[0], /^1\/1 images {2}100 % {2}/);
   t.notMatch(err, 'uploading:');
 });
 

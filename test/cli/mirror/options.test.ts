@@ -76,7 +76,7 @@ test('what cannot be done is refused with its reason', async (t) => {
     '--skip-verification': /nothing is copied whose digest was not checked/,
     '--s3-source-bucket=b/p': /buckets are no source and no destination/,
     '--foreign-layers=some': /--foreign-layers must be skip or copy, not some/,
-    '--output=yaml': /--output knows json alone/,
+    '--output=yaml': /--output must be text or json, not yaml/,
     '--max-registry=0': /--max-registry must be a whole number from 1 on, not 0/,
     '--requests-per-second=0': /--requests-per-second must be a number above 0, not 0/,
     '--upload-host=https://a.io':

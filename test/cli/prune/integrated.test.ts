@@ -366,7 +366,7 @@ test('mistakes of the command line are told as oc tells them', async (t) => {
   const refused = (args: string[], why: RegExp) => t.rejects(run(...args), why);
   await refused(['x'], /no arguments are allowed to this command/);
   await refused(['--prune-over-size-limit', '--keep-tag-revisions=1'], /cannot be specified with/);
-  await refused(['-o', 'yaml'], /--output must be json or table, not yaml/);
+  await refused(['-o', 'yaml'], /--output must be one of text, json, table, not yaml/);
   await refused(['--confirm', '--registry-url', 'ftp://x'], /unsupported scheme: ftp/);
   await refused(['--confirm', '--registry-url', 'https://x/y'], /no path after/);
   await refused(['--certificate-authority=x', '--force-insecure'], /with --force-insecure/);

@@ -59,7 +59,7 @@ async function machineOf(
     'quay.io',
   ]);
   const host = ['--host', `${loginHost}:${stand.port}`, '--ca', stand.ca, '--for', ...words];
-  const output = ['--output', machine.folder, '--password-file', '-'];
+  const output = ['--dir', machine.folder, '--password-file', '-'];
   const written = await machine.clients(['generate', ...host, ...output], { input: token });
   assert.ok(!`${written.stdout}${written.stderr}`.includes(token));
   return machine;
@@ -256,7 +256,7 @@ async function docker(scene: Scene): Promise<void> {
     'auth.docker.io',
   ]);
   const words = ['--host', proxy.host, '--plain-http', '--for', 'docker', '--source', 'docker.io'];
-  await machine.clients(['generate', ...words, '--output', machine.folder]);
+  await machine.clients(['generate', ...words, '--dir', machine.folder]);
   const engine = await dockerEngine(scene, machine.named);
   await fact('a docker engine pulls by the daemon.json of generate', async () => {
     await engine.pull('app', 'v1');

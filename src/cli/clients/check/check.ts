@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { defined } from '../../../base/text/defined.ts';
 import { field, textOf } from '../../../base/text/json.ts';
 import { scrubbed } from '../../../base/text/redaction.ts';
-import { didYouMean, parsed, UsageError } from '../../flags/arguments.ts';
+import { didYouMean, UsageError } from '../../flags/arguments.ts';
+import { type FlagValues, parseFlags } from '../../flags/flag-table.ts';
 import { type Io, type Run, stopCode } from '../../flags/io.ts';
+import { clientsCheckFlags } from '../../pages/clients.ts';
 import { type ImageName, imageText, parseImageName } from '../image-name.ts';
 import { ConfigurationTrouble, createMachine, type Machine, namedPath } from '../machine.ts';
 import { nextStep } from './advice.ts';
@@ -20,20 +22,7 @@ import { type PullOptions, pulled } from './pull.ts';
 import { registriesChain } from './registries-conf.ts';
 import { type ClientReport, exitCode, type LinkReport, reportText } from './report.ts';
 
-const options = {
-  client: { type: 'string', multiple: true },
-  root: { type: 'string', default: '/' },
-  'registries-conf': { type: 'string' },
-  'hosts-dir': { type: 'string' },
-  'daemon-json': { type: 'string' },
-  'auth-file': { type: 'string' },
-  platform: { type: 'string' },
-  deep: { type: 'boolean', default: false },
-  timeout: { type: 'string', default: '30' },
-  output: { type: 'string', default: 'text' },
-} as const;
-
-type CheckWords = ReturnType<typeof parsed<typeof options>>['values'];
+type CheckWords = FlagValues<typeof clientsCheckFlags>;
 
 /** What is looked at: a machine, where its files are, and whose home it is. */
 interface Surroundings {
@@ -45,11 +34,9 @@ interface Surroundings {
 
 /** `quayside clients check`. 0: all well, 1: something is wrong, 3: it cannot be told. */
 export const clientsCheck: Run = async (args, io) => {
-  const { values, positionals } = parsed(args, options);
-  const image = imageOf(positionals);
+  const { values, words } = parseFlags(clientsCheckFlags, args);
+  const image = imageOf(words);
   const pull = pullOptions(values, io);
-  if (values.output !== 'text' && values.output !== 'json')
-    throw new UsageError(`--output takes text or json, not ${values.output}`);
   const place = {
     machine: createMachine(values.root),
     words: values,
@@ -58,7 +45,7 @@ export const clientsCheck: Run = async (args, io) => {
   };
   const reports: ClientReport[] = [];
   try {
-    for (const client of await chosenClients(values.client ?? [], place)) {
+    for (const client of await chosenClients(values.client, place)) {
       const report = await checked(client, image, place, pull);
       reports.push(report);
       if (values.output === 'text') io.stdout.write(reportText(report));
@@ -90,7 +77,7 @@ function pullOptions({ platform, deep, timeout }: CheckWords, { env, signal }: I
   const wanted = platform ?? `linux/${architecture}`;
   if (!/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/.test(wanted))
     throw new UsageError(`--platform takes OS/ARCH or OS/ARCH/VARIANT, not ${wanted}`);
-  return { platform: wanted, isDeep: deep, timeoutMs: seconds * 1000, env, signal };
+  return { platform: wanted, isDeep: deep === true, timeoutMs: seconds * 1000, env, signal };
 }
 
 async function chosenClients(

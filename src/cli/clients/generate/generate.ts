@@ -6,8 +6,10 @@ import { X509Certificate } from 'node:crypto';
 import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { defined } from '../../../base/text/defined.ts';
-import { didYouMean, parsed, UsageError } from '../../flags/arguments.ts';
-import type { Io, Run } from '../../flags/io.ts';
+import { didYouMean, refuseWords, UsageError } from '../../flags/arguments.ts';
+import { type FlagValues, parseFlags } from '../../flags/flag-table.ts';
+import { type Io, type Run, writeJson } from '../../flags/io.ts';
+import { generateFlags } from '../../pages/clients.ts';
 import { kubernetesObjects, openshiftObjects } from './cluster-objects.ts';
 import { containerdFiles, crioFiles, dockerFiles, podmanFiles } from './machine-files.ts';
 import {
@@ -20,23 +22,7 @@ import {
   type WantedFiles,
 } from './wanted.ts';
 
-const options = {
-  host: { type: 'string' },
-  for: { type: 'string', multiple: true },
-  source: { type: 'string', multiple: true },
-  path: { type: 'string' },
-  fallback: { type: 'string', multiple: true },
-  'plain-http': { type: 'boolean', default: false },
-  ca: { type: 'string' },
-  username: { type: 'string' },
-  'password-file': { type: 'string' },
-  namespace: { type: 'string' },
-  'service-account': { type: 'string', default: 'default' },
-  output: { type: 'string' },
-  force: { type: 'boolean', default: false },
-} as const;
-
-type GenerateWords = ReturnType<typeof parsed<typeof options>>['values'];
+type GenerateWords = FlagValues<typeof generateFlags>;
 
 const makers: Readonly<Record<ClientName, (wanted: WantedFiles) => readonly ClientFile[]>> = {
   podman: podmanFiles,
@@ -49,10 +35,10 @@ const makers: Readonly<Record<ClientName, (wanted: WantedFiles) => readonly Clie
 
 /** `quayside clients generate`. 1 where a file exists already, or cannot be written. */
 export const clientsGenerate: Run = async (args, io) => {
-  const { values, positionals } = parsed(args, options);
-  if (positionals[0] !== undefined) throw new UsageError(`takes no argument ${positionals[0]}`);
+  const { values, words } = parseFlags(generateFlags, args);
+  refuseWords(words);
   const wanted = await wantedBy(values, io);
-  const clients = chosenClients(values.for ?? [], wanted);
+  const clients = chosenClients(values.for, wanted);
   if (wanted.login !== undefined && wanted.namespace === undefined && clients.some(isCluster))
     throw new UsageError('needs --namespace NAME for the pull secret; --for podman needs none');
   if (values.ca !== undefined && (await holdsMore(values.ca)))
@@ -62,22 +48,26 @@ export const clientsGenerate: Run = async (args, io) => {
     clients.flatMap((client) => makers[client](wanted).map((file) => [file.path, file])),
   );
   const files = [...byPath.values()];
-  if (values.output !== undefined) return written(files, values.output, values.force, io);
-  io.stdout.write(printed(files));
+  const asJson = values.output === 'json';
+  if (values.dir !== undefined)
+    return written(files, { folder: values.dir, mayReplace: values.force === true, asJson }, io);
+  if (asJson) writeJson(io.stdout, { files: files.map(({ path, text }) => ({ path, text })) });
+  else io.stdout.write(printed(files));
   return 0;
 };
 
 async function wantedBy(values: GenerateWords, io: Io): Promise<WantedFiles> {
   const host = checkedHost(values.host);
-  const { path, source = [], fallback = [], namespace } = values;
+  const { path, source, fallback, namespace } = values;
   const sources = mirroredSources({ host, path, source, fallback });
-  if (values['plain-http'] && values.ca !== undefined)
+  const isPlainHttp = values['plain-http'] === true;
+  if (isPlainHttp && values.ca !== undefined)
     throw new UsageError('takes --ca or --plain-http: without TLS there is no certificate');
   const [ca, login] = [await authorityIn(values.ca), await loginOf(values, io)];
   return {
     host,
     sources,
-    isPlainHttp: values['plain-http'],
+    isPlainHttp,
     serviceAccount: kubernetesName('--service-account', values['service-account']),
     ...defined({
       ca,
@@ -184,10 +174,15 @@ function printed(files: readonly ClientFile[]): string {
   return files.map(({ path, text }) => `==> /${path} <==\n${text}`).join('\n');
 }
 
+interface FilesPlace {
+  readonly folder: string;
+  readonly mayReplace: boolean;
+  readonly asJson: boolean;
+}
+
 async function written(
   files: readonly ClientFile[],
-  folder: string,
-  mayReplace: boolean,
+  { folder, mayReplace, asJson }: FilesPlace,
   io: Io,
 ): Promise<number> {
   const targets = files.map((file) => ({ ...file, target: join(folder, file.path) }));
@@ -204,8 +199,9 @@ async function written(
     // A file that is replaced in place keeps its mode, and a link leads elsewhere.
     if (mayReplace) await rm(target, { force: true });
     await writeFile(target, text, { mode: isSecret ? 0o600 : 0o644, flag: 'wx' });
-    io.stdout.write(`${target}\n`);
+    if (!asJson) io.stdout.write(`${target}\n`);
   }
+  if (asJson) writeJson(io.stdout, { written: targets.map(({ target }) => target) });
   return 0;
 }
 
