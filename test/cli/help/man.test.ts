@@ -1,8 +1,8 @@
 import { test } from 'tap';
 import { described } from '../../../src/cli/commands/command.ts';
 import { commands } from '../../../src/cli/commands/commands.ts';
-import { finished } from '../../support/run-command.ts';
 import { commandPages } from '../../reference/commands.ts';
+import { finished } from '../../support/run-command.ts';
 
 test('groff formats the manual page without a warning', async (t) => {
   const { manual } = await commandPages();
