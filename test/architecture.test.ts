@@ -12,6 +12,7 @@ const mayImport: Readonly<
   Record<string, { readonly code: readonly string[]; readonly types?: readonly string[] }>
 > = {
   base: { code: [] },
+  console: { code: [] },
   oci: { code: [] },
   config: { code: ['auth'] },
   kubernetes: { code: [] },
@@ -53,6 +54,9 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   'smol-toml': /^cli\/clients\/toml\.ts$/,
   yaml: /^(config\/|mirror\/ci\/located-yaml\.ts$|cli\/(clients\/generate\/cluster-objects|migrate\/object-text)\.ts$)/,
   typebox: /^config\//,
+  preact: /^console\//,
+  htm: /^console\/parts\/html\.ts$/,
+  uplot: /^console\/parts\/chart\.ts$/,
   'hdr-histogram-js': /^load\/histogram\.ts$/,
   'pino-pretty': /^telemetry\/pretty-lines\.ts$/,
   pino: /^telemetry\/log\.ts$/,

@@ -57,6 +57,7 @@ const waiters: readonly string[] = [
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
   ['types', 'tsc'],
+  ['types of the console', 'tsc', '-p', 'tsconfig.console.json'],
   ['nothing unused', 'knip', '--cache', '--cache-location', `${cache}/knip`],
 ];
 

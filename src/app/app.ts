@@ -25,6 +25,7 @@ import { readKeyPair } from './certificate.ts';
 import { bucketFault, configuredBucket } from './conditions/bucket.ts';
 import { configuredConditions } from './conditions/conditions.ts';
 import { createSigns } from './conditions/signs.ts';
+import { createConsole } from './console/console.ts';
 import { describedMetrics } from './described-metrics.ts';
 import { createDuties } from './duties.ts';
 import { UpstreamStates } from './explain/states.ts';
@@ -168,9 +169,14 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   const operated = operatorParts(first, () => generations.current, fleet);
   if (operated.mirror?.leader)
     fleet?.answerForwarded(answersForwarded(operated.mirror, operated.mirror.leader.isHere));
+  const page = createConsole({
+    ...{ env, cache, states, fleet, tokenKeys, meters: all.meters, status: conditions.status },
+    ...{ failures, current: () => generations.current },
+    ...defined({ clock }),
+  });
   const admin = adminServer({
     ...operated,
-    ...{ meters: all.meters, isReady: all.isReady, notes, status: conditions.status },
+    ...{ meters: all.meters, isReady: all.isReady, notes, status: conditions.status, console: page },
     forget: () => forgetting.order(),
     listen: config.admin.listen,
     operated: (event) => log.info({ component: 'admin', ...event }, 'operator request'),
@@ -181,6 +187,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     work: [
       () => generations.startWork(),
       conditions.start,
+      page.start,
       () => void swept([() => subjects.sweep(subjectsKeptMs(config))], log),
     ],
   });
@@ -201,6 +208,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
       () => generations.settled(),
       () => clearTimeout(late),
       () => forgetting.close(),
+      () => page.close(),
       () => conditions.close(),
       () => generations.close(),
       () => cache.close(),

@@ -10,6 +10,7 @@ import { type Attempts, createAttempts } from '../auth/attempts.ts';
 import type { Operators } from '../auth/clusters/operators.ts';
 import type { MaybePromise } from '../base/flow/maybe-promise.ts';
 import type { Entered } from '../base/state/succession.ts';
+import { defined } from '../base/text/defined.ts';
 import type { Config } from '../config/load.ts';
 import { mirrorHealth } from '../predecessors/outputs/mirror-health.ts';
 import { parityWriter } from '../predecessors/outputs/parity-events.ts';
@@ -20,6 +21,7 @@ import { createClientAddress } from '../proxy/clients/client-address.ts';
 import { cutIdleClients } from '../proxy/clients/idle-clients.ts';
 import { createLimit } from '../proxy/clients/limits.ts';
 import { createLocalRequests } from '../proxy/clients/local-request.ts';
+import { type ConsoleOptions, consoleRoutes } from '../proxy/console/console.ts';
 import { failure, failureHooks } from '../proxy/http/failure-hooks.ts';
 import { nosniff } from '../proxy/http/nosniff.ts';
 import { OwnCuts } from '../proxy/http/own-cuts.ts';
@@ -226,6 +228,9 @@ interface AdminServerParts {
   /** Who may come in from elsewhere. Default: none. */
   readonly operators?: Operators;
   readonly operated: (event: OperatorEvent) => void;
+  /** What the web page shows. Default: there is none. */
+  readonly console?: Pick<ConsoleOptions, 'feed' | 'data' | 'clock'> &
+    Required<Pick<ConsoleOptions, 'logins'>>;
 }
 
 /**
@@ -233,7 +238,7 @@ interface AdminServerParts {
  * server; a server of their own, not yet listening.
  */
 export function adminServer(parts: AdminServerParts): FastifyInstance {
-  const { meters, mirror, listen, status, explain } = parts;
+  const { meters, mirror, listen, status, explain, console } = parts;
   const app = createServer();
   health(app, parts);
   app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
@@ -245,8 +250,11 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
       names: listen === false ? [] : [new URL(`http://${listen}`).hostname],
       proxies: parts.trustedProxies,
     }),
+    ...(console && { logins: console.logins }),
   };
   if (explain !== undefined) explainRoute(app, { ...door, api: explain });
+  if (console !== undefined)
+    consoleRoutes(app, { ...door, ...console, ...defined({ subjectOf: explain?.subjectOf }) });
   void app.register((scope, _options, done) => {
     operatorDoor(scope, door);
     scope.post('/access/forget', async (_request, reply) => {

@@ -19,13 +19,14 @@ interface Tally {
   skipped: number;
 }
 
-const usage = `npm run e2e [-- [--no-skip | --prepare] [--long] [scenario…]]
+const usage = `npm run e2e [-- [--no-skip | --prepare] [--long] [--pictures] [scenario…]]
 
 A real Quayside among real programs, on loopback. Ends with 1 after any failure, 2 for a wrong argument.
 
   --no-skip   a scenario whose programs are missing has failed; default: it is skipped, with the reason
   --prepare   only build what has to be built, which is long the first time
   --long      everything as large, and for as long, as at a user's; default: as little as shows the fact
+  --pictures  writes the pictures of docs/ on the way
   scenario…   any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all
 `;
 
@@ -33,6 +34,7 @@ const options = {
   help: { ...boolean, short: 'h', default: 'false' },
   long: { ...boolean, default: 'false' },
   'no-skip': { ...boolean, default: 'false' },
+  pictures: { ...boolean, default: 'false' },
   prepare: { ...boolean, default: 'false' },
 } as const;
 
@@ -65,7 +67,12 @@ async function main(args: readonly string[], interrupted: AbortSignal): Promise<
   const tally = { passed: 0, failed: 0, skipped: 0 };
   for (const scenario of chosen) {
     if (interrupted.aborted) break;
-    await told(scenario, tally, { noSkip: values['no-skip'], isLong: values.long }, interrupted);
+    await told(
+      scenario,
+      tally,
+      { noSkip: values['no-skip'], isLong: values.long, takesPictures: values.pictures },
+      interrupted,
+    );
   }
   if (interrupted.aborted) tally.failed += 1;
   console.log(
@@ -88,7 +95,7 @@ async function prepared(chosen: readonly Scenario[]): Promise<number> {
 async function told(
   scenario: Scenario,
   tally: Tally,
-  { noSkip, isLong }: { readonly noSkip: boolean; readonly isLong: boolean },
+  { noSkip, ...kind }: PlayKind & { readonly noSkip: boolean },
   interrupted: AbortSignal,
 ): Promise<void> {
   console.log(`\n${scenario.name}`);
@@ -103,18 +110,22 @@ async function told(
       return;
     }
   }
-  await played(scenario, { paths, isLong, tally }, interrupted);
+  await played(scenario, { paths, tally, ...kind }, interrupted);
 }
 
-interface Play {
-  readonly paths: ReadonlyMap<ProgramName, string>;
+interface PlayKind {
   readonly isLong: boolean;
+  readonly takesPictures: boolean;
+}
+
+interface Play extends PlayKind {
+  readonly paths: ReadonlyMap<ProgramName, string>;
   readonly tally: Tally;
 }
 
 async function played(
   scenario: Scenario,
-  { paths, isLong, tally }: Play,
+  { paths, isLong, takesPictures, tally }: Play,
   interrupted: AbortSignal,
 ): Promise<void> {
   const own = await stage(scenario.name);
@@ -131,6 +142,7 @@ async function played(
       scenario.play({
         stage: own,
         isLong,
+        takesPictures,
         path: (program) => paths.get(program) ?? program,
         fact: (name, check) => (limit.aborted ? over.promise : decided(name, check, tally)),
       }),

@@ -24,6 +24,8 @@ export interface Scene {
   readonly stage: Stage;
   /** Whether everything is as large, and lasts as long, as at a user's. */
   readonly isLong: boolean;
+  /** Whether pictures for the documents are taken on the way. */
+  readonly takesPictures: boolean;
   /** The absolute path of a program it needs. */
   path(program: ProgramName): string;
   /**

@@ -12,6 +12,7 @@ import { clusterReviews } from './scenarios/cluster-reviews.ts';
 import { clusterSeveral } from './scenarios/cluster-several.ts';
 import { clusterStreams } from './scenarios/cluster-streams.ts';
 import { conformance } from './scenarios/conformance.ts';
+import { console_ } from './scenarios/console.ts';
 import { containerd } from './scenarios/containerd.ts';
 import { crane } from './scenarios/crane.ts';
 import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
@@ -105,6 +106,7 @@ export const scenarios: readonly Scenario[] = [
   misses,
   load,
   monitoring,
+  console_,
   image,
   conformance,
 ];

@@ -11,6 +11,7 @@ import type { Config, Environment } from '../../config/load.ts';
 import type { AskedUpstream } from '../../fleet/asked-once.ts';
 import type { Askers } from '../../fleet/elsewhere.ts';
 import { createReadings } from '../../image-streams/flat-tags.ts';
+import type { Host } from '../../proxy/access/hosts.ts';
 import type { RecentFailures } from '../../proxy/http/recent-failures.ts';
 import type { ExplainApi } from '../../proxy/operators/explain.ts';
 import { readiness } from '../../proxy/operators/readiness.ts';
@@ -68,6 +69,8 @@ export interface ServiceGeneration extends WatchedParts {
   readonly asked: readonly AskedUpstream[];
   /** Those upstreams as other members see them. */
   forMembers(upstreams: readonly Upstream[], askers: Askers): readonly CachedRegistry[];
+  /** Each with what guards it. */
+  readonly hosts: readonly Host[];
   readonly books: RuleBooks;
   readonly indexes: ClusterStreams;
   readonly mirror?: Mirror;
@@ -130,6 +133,7 @@ async function made(config: Config, shared: SharedParts, parts: GenerationParts)
         const known = made.find(({ registry }) => registry.name === upstream.name);
         return known === undefined ? [] : [known.forMembers(upstream, askers)];
       }),
+    hosts: access.hosts,
     books,
     indexes,
     streams: indexes.all,

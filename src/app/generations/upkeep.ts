@@ -1,11 +1,13 @@
 import { closeTogether } from '../../base/flow/close-all.ts';
 import { createEvictor, type EvictorOptions } from '../../cache/eviction/evictor.ts';
 import { createPlanThread } from '../../cache/eviction/plan-thread.ts';
+import { createPlanner, type Planner } from '../../cache/eviction/planner.ts';
 import type { CacheContext } from '../../cache/registry/context.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import { createScrubber } from '../../cache/scrub/scrubber.ts';
 import type { Config } from '../../config/load.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Store } from '../../store/store.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
 
@@ -73,13 +75,26 @@ export function createUpkeep({ eviction, store }: Config, parts: UpkeepParts): C
 
 /** A store outside of this process is walked by a thread. */
 function planning(
-  { eviction, store }: Pick<Config, 'eviction' | 'store'>,
+  config: Pick<Config, 'eviction' | 'store'>,
   events: Pick<MeteredEvents, 'called'>,
 ): Pick<EvictorOptions, 'planner'> {
-  if ('memory' in store) return {};
+  const planner = threadPlanner(config, events);
+  return planner === undefined ? {} : { planner };
+}
+
+/** Plans with the pins of the configuration; a store in memory is walked in this thread. */
+export function configuredPlanner(config: Pick<Config, 'eviction' | 'store'>, medium: Store): Planner {
+  return threadPlanner(config) ?? createPlanner({ store: medium, pins: config.eviction.pins });
+}
+
+function threadPlanner(
+  { eviction, store }: Pick<Config, 'eviction' | 'store'>,
+  events?: Pick<MeteredEvents, 'called'>,
+): Planner | undefined {
+  if ('memory' in store) return undefined;
   const place = 's3' in store ? { s3: store.s3 } : { filesystem: { path: store.filesystem.path } };
   const pins = eviction.pins.map(({ source }) => source);
-  return { planner: createPlanThread({ place, pins, events }) };
+  return createPlanThread({ place, pins, ...(events && { events }) });
 }
 
 /** Runs each once; what one removed, and why it could not, is in the log. */

@@ -32,6 +32,16 @@ interface FleetParts {
   readonly instance?: string | undefined;
 }
 
+/** The members as this process sees them now. */
+export interface FleetView {
+  readonly self: string;
+  /** Who answers, this process among them. */
+  readonly live: readonly string[];
+  /** All others that are listed. */
+  readonly others: readonly string[];
+  ownerOf(key: string): string;
+}
+
 /** The fleet, and the port where this process answers other members. */
 export interface ConfiguredFleet extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'follow'> {
   /** The name of this process, with all of its workers, in its answers to pings. */
@@ -40,6 +50,7 @@ export interface ConfiguredFleet extends Pick<Fleet, 'joined' | 'leave' | 'tell'
   forward(instance: string, request: ForwardedRequest): Promise<ForwardedReply | undefined>;
   /** That replica is leaving. */
   gone(member: string): void;
+  view(): FleetView;
   /** The part of the limits towards upstreams that is this member's. */
   share(): number;
   /**
@@ -92,6 +103,10 @@ export async function configuredFleet(
     tell: fleet.tell,
     gone: (member) => fleet.members.gone(member),
     follow: fleet.follow,
+    view() {
+      const { self, live, others } = fleet.members;
+      return { self, live, others, ownerOf: (key) => fleet.members.ranked(key)[0] ?? self };
+    },
     share: () => 1 / fleet.members.live.length,
     instance,
     async forward(name, request) {

@@ -16,7 +16,7 @@ import type { MemberDoorOptions } from '../../proxy/members/door.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { WorkerPlace } from '../../workers/place.ts';
-import { type ConfiguredFleet, configuredFleet } from './fleet.ts';
+import { type ConfiguredFleet, configuredFleet, type FleetView } from './fleet.ts';
 import { type MemberPort, openedMemberPort } from './member-port.ts';
 
 interface MembersParts {
@@ -50,6 +50,8 @@ export interface AllMembers extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'f
   isStoredBy(member: string): boolean;
   /** The part of the limits towards upstreams that is this process's. */
   share(): number;
+  /** The replicas as this one sees them; undefined without a fleet. */
+  view(): FleetView | undefined;
   /** Answers members by these upstreams from now on. */
   show(asked: readonly AskedUpstream[], registriesOf: RegistriesOf): void;
   /** Tells the other workers of this process only. */
@@ -123,6 +125,7 @@ export async function configuredMembers(
     isStoredBy: (member) => hasBucket || isWorker(member),
     joined: (upstream) => workers?.fleet.joined(beyond(upstream)) ?? beyond(upstream),
     share: () => (replicas?.share() ?? 1) / (workers?.fleet.members.live.length ?? 1),
+    view: () => replicas?.view(),
     // Workers of one process stop together, and serve each other until then.
     leave: async () => replicas?.leave(),
     tell(news) {

@@ -89,6 +89,8 @@ export class Fill {
   readonly #changed = createNotifier();
   readonly #startedAt = performance.now();
   #state: FillState = { name: 'opening' };
+  /** As the upstream or a manifest states it. */
+  #size: number | undefined;
   #followed: string | undefined;
   #storeFailure: unknown;
   /** The store reads along, where it does not adopt the file. */
@@ -110,6 +112,12 @@ export class Fill {
   /** The replica whose download this one follows; undefined while the upstream itself sends it. */
   get followed(): string | undefined {
     return this.#followed;
+  }
+
+  /** How far it has come. The size is absent until it is stated. */
+  get progress() {
+    const receivedBytes = this.#state.file?.length ?? 0;
+    return { receivedBytes, size: this.#size, runsMs: performance.now() - this.#startedAt };
   }
 
   /** Distance of the download from `offset`: in bytes, and in ms at its speed. 0: reached. */
@@ -182,6 +190,7 @@ export class Fill {
       throw new RegistryError('BLOB_UNKNOWN', 'the upstream has no such blob', { detail: { digest } });
     try {
       const stated = blob.size ?? size;
+      this.#size = stated;
       const file = await spool.file(stated, {
         progressed: this.#changed.notify,
         gaveWay: (error) => this.#control.abort(error),

@@ -15,6 +15,8 @@ export interface Fills {
   find(upstream: string, digest: Digest): JoinedFill | undefined;
   /** What is downloaded now. */
   digests(): readonly Digest[];
+  /** The same with how far each has come, the oldest first. */
+  running(): readonly RunningFill[];
   /** True while any upstream delivers that digest. */
   isRunning(digest: Digest): boolean;
   /** Joins the download of that digest from that upstream, or begins it. */
@@ -40,6 +42,16 @@ interface JoinedFill {
   readonly isNew: boolean;
 }
 
+/** A download under way, for people. */
+type RunningFill = FillName &
+  Fill['progress'] & {
+    readonly repository: Repository;
+    /** Requests that began or joined it. */
+    readonly requests: number;
+    /** The member of the fleet that downloads it; undefined for the upstream itself. */
+    readonly followed: string | undefined;
+  };
+
 interface FillsOptions {
   readonly spool: Spool;
   readonly store: CachedBlobs;
@@ -52,7 +64,7 @@ interface FillsOptions {
 
 /** No downloads yet. */
 export function createFills({ spool, store, events, stored, isStoredBy }: FillsOptions): Fills {
-  const running = new Map<string, JoinedFill & { readonly digest: Digest }>();
+  const running = new Map<string, JoinedFill & FillName & { requests: number }>();
   const keyOf = (upstream: string, digest: Digest): string => `${upstream} ${digest}`;
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
 
@@ -64,7 +76,7 @@ export function createFills({ spool, store, events, stored, isStoredBy }: FillsO
       repository,
       isNew: true,
     };
-    running.set(key, { ...begun, digest: start.digest, isNew: false });
+    running.set(key, { ...begun, upstream, digest: start.digest, isNew: false, requests: 1 });
     ended(begun.fill, key, { upstream, digest: start.digest, requestId }).catch(storeFailed);
     return begun;
   };
@@ -94,11 +106,17 @@ export function createFills({ spool, store, events, stored, isStoredBy }: FillsO
   return {
     find: (upstream, digest) => running.get(keyOf(upstream, digest)),
     digests: () => Array.from(running.values(), ({ digest }) => digest),
+    running: () =>
+      Array.from(running.values(), ({ fill, upstream, digest, repository, requests }) => ({
+        ...{ upstream, digest, repository, requests, followed: fill.followed },
+        ...fill.progress,
+      })),
     isRunning: (digest) => running.values().some((each) => each.digest === digest),
     joinOrStart(start) {
       const found = running.get(keyOf(start.upstream, start.digest));
       if (found === undefined) return started(start);
       events.joined({ upstream: start.upstream, digest: start.digest });
+      found.requests += 1;
       return found;
     },
     settled,

@@ -2,12 +2,10 @@
 // and store. In: images, requests, files of a job. Out: steps as text or JSON. Imports: every room
 // below.
 
-import { defined } from '../../base/text/defined.ts';
+import { jobTag } from '../../app/explain/job-file.ts';
 import { type Explanation, onlyStep, replaced } from '../../explain/explain.ts';
-import { streamStep } from '../../explain/image-stream.ts';
 import { untold } from '../../explain/step.ts';
 import { exitCodes, explanationJson, explanationText } from '../../explain/text.ts';
-import { parseImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { parseFlags } from '../flags/flag-table.ts';
@@ -104,16 +102,6 @@ async function explainedBy(
   const whole = replaced(found, 'image stream', finding);
   const named = { ...whole, notes: [...whole.notes, `${text} points to ${image}`] };
   return nodeFile === undefined ? named : withClient(named, nodeFile, ask);
-}
-
-/** What the file of a job says of the tag, and the image that it points to. */
-async function jobTag(text: string, { file, object }: NonNullable<AskedText['stream']>) {
-  const streamTag = parseImageStreamTag(text);
-  const streams = { where: file, read: async () => object };
-  const { finding, status } = await streamStep({ sources: { streams }, ...defined({ streamTag }) });
-  const from = status?.from;
-  const image = from?.kind === 'DockerImage' ? from.name : status?.current?.reference || undefined;
-  return { finding, image };
 }
 
 async function withClient(

@@ -41,6 +41,8 @@ const admin = section({
   tokenFile: Type.Optional(file()),
   /** The cluster whose users may be operators, by its RBAC on `/quayside/*`. Default: none. */
   cluster: Type.Optional(text()),
+  /** What a GB (10^9 bytes) from an upstream costs, to show what is saved. Default: none. */
+  pricePerGB: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
 });
 
 /** What is logged, as JSON lines on standard output. */

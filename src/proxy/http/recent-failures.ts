@@ -72,6 +72,12 @@ export class RecentFailures {
     return this.#byId.get(id) ?? this.#unknown.get(id);
   }
 
+  /** The latest ones, the last of them last. */
+  latest(most: number): readonly FailedRequest[] {
+    const last = [this.#byId, this.#unknown].flatMap((requests) => [...requests.values()].slice(-most));
+    return last.sort((one, other) => one.at - other.at).slice(-most);
+  }
+
   #remove(id: string): void {
     const request = this.#byId.get(id);
     this.#byId.delete(id);

@@ -64,12 +64,12 @@ const mostUsers = 1_000;
  */
 export function explainRoute(app: FastifyInstance, options: ExplainRouteOptions): void {
   const { api, operated } = options;
-  const callerOf = createCallers(options, api.subjectOf);
+  const callers = createCallers(options, api.subjectOf);
   const running = { all: 0, users: new Set<string>() };
   const turns = createTurns();
 
   app.get('/explain', async (request, reply) => {
-    const caller = await callerOf(request, reply.raw);
+    const caller = await callers.of(request, reply.raw);
     const query = queryOf(request);
     const user = caller.isOperator ? undefined : `${caller.subject?.cluster} ${caller.name}`;
     if (user !== undefined && !turns.mayAsk(user)) throw busy();

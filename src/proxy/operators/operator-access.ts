@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Subject } from '../../auth/access.ts';
 import type { Operators } from '../../auth/clusters/operators.ts';
+import type { PathQuestion } from '../../auth/question.ts';
 import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { challengeText } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -13,6 +14,7 @@ import type { FailedLogins } from '../access/auth-errors.ts';
 import { authorizationOf } from '../access/authorization.ts';
 import type { IsLocal } from '../clients/local-request.ts';
 import { clientSignal } from '../http/body.ts';
+import { browserToken, endedLogin, type SealedLogins } from './browser-login.ts';
 
 /** How callers of the admin server are told apart. */
 export interface CallerOptions {
@@ -20,6 +22,8 @@ export interface CallerOptions {
   /** Who may come in from elsewhere. Default: none. */
   readonly operators?: Operators;
   readonly attempts: FailedLogins;
+  /** Opens the logins of browsers. Default: a browser has none. */
+  readonly logins?: SealedLogins;
   /** Told of each request that changes something, and of each one as another user. */
   readonly operated: (event: OperatorEvent) => void;
 }
@@ -52,22 +56,30 @@ const bearer = /^Bearer +(\S+)$/i;
  * when it cannot be told; the body is not read before.
  */
 export function operatorDoor(scope: FastifyInstance, options: CallerOptions): void {
-  const callerOf = createCallers(options);
+  const callers = createCallers(options);
   scope.addHook('onRequest', async (request, reply) => {
-    const { name } = await callerOf(request, reply.raw);
+    const { name } = await callers.of(request, reply.raw);
     const { verb, path } = questionOf(request);
     if (verb !== 'get') options.operated({ operator: name, verb, path, client: request.ip });
   });
 }
 
+/** Tells who sent a request. Both throw as `operatorDoor` says. */
+export interface Callers {
+  /** By the token of the request, by that of its browser's login, or as one of this host. */
+  of(request: FastifyRequest, response: ServerResponse): Promise<Caller>;
+  /** By that token, who may `get` that path. */
+  ofToken(token: string, path: string, request: FastifyRequest, response: ServerResponse): Promise<Caller>;
+}
+
 /**
- * Tells who sent a request. With `subjectOf` also users of clusters who are no operators come in:
- * their route decides what they see. Throws as `operatorDoor` says.
+ * With `subjectOf` also users of clusters who are no operators come in: their route decides what
+ * they see.
  */
 export function createCallers(
-  { isLocal, operators, attempts }: CallerOptions,
+  { isLocal, operators, attempts, logins }: CallerOptions,
   subjectOf?: (token: string, address: string) => MaybePromise<Subject | undefined>,
-) {
+): Callers {
   /** A cluster that does not answer keeps no operator out. */
   async function subjectOrNone(token: string, address: string): Promise<Subject | undefined> {
     try {
@@ -77,36 +89,69 @@ export function createCallers(
     }
   }
 
-  return async (request: FastifyRequest, response: ServerResponse): Promise<Caller> => {
-    const authorization = authorizationOf(request.headers, request.raw.rawHeaders);
-    if (authorization === undefined) {
-      if (isLocal(request.raw)) return { name: 'local', isOperator: true };
-      throw operators === undefined ? notFromElsewhere() : challenge('a login is required from other hosts');
-    }
+  /** Undefined for a token that neither the file nor a cluster knows. */
+  async function knownBy(
+    token: string,
+    question: PathQuestion,
+    address: string,
+  ): Promise<Caller | undefined> {
     if (operators === undefined) throw notFromElsewhere();
-    const [, token] = bearer.exec(authorization) ?? [];
-    if (token === undefined) throw challenge('the login must be a bearer token');
-    const verdict = await operators.judge(token, questionOf(request));
+    const verdict = await operators.judge(token, question);
     const isOperator = verdict.kind === 'allowed';
     if (isOperator) {
       // A token of the file goes to no cluster.
-      const known = verdict.name === 'tokenFile' ? undefined : await subjectOrNone(token, request.ip);
+      const known = verdict.name === 'tokenFile' ? undefined : await subjectOrNone(token, address);
       return { name: verdict.name, isOperator, ...(known && { subject: known }) };
     }
-    const subject = await subjectOf?.(token, request.ip);
+    const subject = await subjectOf?.(token, address);
     if (subject !== undefined) return { name: subject.name, isOperator, subject };
-    if (verdict.kind === 'denied') throw notGranted(request);
+    if (verdict.kind === 'denied') throw notGranted(question);
+    return undefined;
+  }
+
+  async function shown(
+    token: string,
+    question: PathQuestion,
+    request: FastifyRequest,
+    response: ServerResponse,
+  ): Promise<Caller> {
+    const caller = await knownBy(token, question, request.ip);
+    if (caller !== undefined) return caller;
     await attempts.failed(request.ip, clientSignal(response));
     throw challenge('the token is not known');
+  }
+
+  return {
+    async of(request, response) {
+      const authorization = authorizationOf(request.headers, request.raw.rawHeaders);
+      const question = questionOf(request);
+      if (authorization !== undefined) {
+        if (operators === undefined) throw notFromElsewhere();
+        const [, token] = bearer.exec(authorization) ?? [];
+        if (token === undefined) throw challenge('the login must be a bearer token');
+        return shown(token, question, request, response);
+      }
+      const token = logins && (await browserToken(request, logins));
+      if (token !== undefined) {
+        const caller = await knownBy(token, question, request.ip);
+        if (caller !== undefined) return caller;
+        // No guess: the token was known when its browser logged in.
+        throw challenge('the login of this browser is over', { 'set-cookie': endedLogin });
+      }
+      if (isLocal(request.raw)) return { name: 'local', isOperator: true };
+      throw operators === undefined ? notFromElsewhere() : challenge('a login is required from other hosts');
+    },
+    ofToken: (token, path, request, response) =>
+      shown(token, { verb: 'get', path: prefix + path }, request, response),
   };
 }
 
-function questionOf({ method, routeOptions }: FastifyRequest) {
+function questionOf({ method, routeOptions }: FastifyRequest): PathQuestion {
   return { verb: method.toLowerCase(), path: prefix + (routeOptions.url ?? '') };
 }
 
-function challenge(message: string): RegistryError {
-  const headers = { 'www-authenticate': challengeText('Bearer', { realm: 'quayside' }) };
+function challenge(message: string, more: Readonly<Record<string, string>> = {}): RegistryError {
+  const headers = { 'www-authenticate': challengeText('Bearer', { realm: 'quayside' }), ...more };
   return new RegistryError('UNAUTHORIZED', message, { headers });
 }
 
@@ -115,7 +160,6 @@ function notFromElsewhere(): RegistryError {
   return new RegistryError('DENIED', message);
 }
 
-function notGranted(request: FastifyRequest): RegistryError {
-  const { verb, path } = questionOf(request);
+function notGranted({ verb, path }: PathQuestion): RegistryError {
   return new RegistryError('DENIED', `the cluster grants no right to ${verb} ${path}`);
 }

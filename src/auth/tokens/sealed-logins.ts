@@ -1,0 +1,44 @@
+import type { Current } from '../../base/state/watched-file.ts';
+import { fieldsOf, jsonOrNone } from '../../base/text/json.ts';
+import { derivedKey, opened, sealed } from './sealing.ts';
+import type { TokenKeys } from './token-keys.ts';
+
+interface SealedLoginsOptions {
+  /** Those that all replicas share. */
+  readonly keys: Current<TokenKeys>;
+  /** How long a login lasts, milliseconds. */
+  readonly lastsMs: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+const purpose = 'quayside login of a browser';
+const bound = Buffer.from(purpose);
+/** A cookie has 4,096 bytes at most (RFC 6265 section 6.1), and base64 makes 4 of 3. */
+const longestToken = 2_900;
+
+/**
+ * Tokens of people, sealed for the cookies of their browsers: no replica keeps a list, and each
+ * that has the keys opens what another sealed. What is sealed is as good as the token for as long
+ * as it lasts, and is shown to no page.
+ */
+export function createSealedLogins({ keys, lastsMs, now = Date.now }: SealedLoginsOptions) {
+  return {
+    async seal(token: string): Promise<string | undefined> {
+      if (token.length > longestToken) return undefined;
+      const { signing } = await keys();
+      const text = JSON.stringify({ token, until: now() + lastsMs });
+      return sealed(text, derivedKey(signing.signing, purpose), bound).toString('base64url');
+    },
+    async open(text: string): Promise<string | undefined> {
+      const bytes = Buffer.from(text, 'base64url');
+      for (const { signing } of (await keys()).byKid.values()) {
+        const found = signing && opened(bytes, derivedKey(signing, purpose), bound);
+        if (found === undefined) continue;
+        const { token, until } = fieldsOf(jsonOrNone(found));
+        return typeof token === 'string' && typeof until === 'number' && now() < until ? token : undefined;
+      }
+      return undefined;
+    },
+  };
+}
