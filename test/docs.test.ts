@@ -80,12 +80,6 @@ test('every source file and folder that a document names exists', async (t) => {
   }
 });
 
-test('the operators’ table of metrics is that of the code, label for label', async (t) => {
-  const told = rows(await text('docs/operating.md')).filter(([name]) => name?.startsWith('quayside_'));
-  const metrics = Object.values(table).map(([name, , labels]) => [name, labels.join(', ')] as const);
-  t.same(new Map(told.map(([name = '', labels = '']) => [name, labels])), new Map(metrics));
-});
-
 test('every metric that a document names exists', async (t) => {
   const known = Object.values(table).map(([name]): string => name);
   for (const [path, markdown] of await documents()) {
@@ -98,12 +92,12 @@ test('every metric that a document names exists', async (t) => {
   }
 });
 
-test('every line of the log that the manual names is written', async (t) => {
+test('every line of the log that its page names is written', async (t) => {
   const files = (await readdir(join(root, 'src'), { recursive: true })).filter((file) =>
     file.endsWith('.ts'),
   );
   const source = (await Promise.all(files.map((file) => text(`src/${file}`)))).join('\n');
-  const cells = (await text('docs/operating.md')).split('\n').flatMap((line) => line.split('|')[1] ?? []);
+  const cells = (await text('docs/reference/log.md')).split('\n').flatMap((line) => line.split('|')[1] ?? []);
   const lines = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+ [^`]+)`/g)].map(([, line = '']) => line));
   t.ok(lines.length > 20);
   t.same(
@@ -112,13 +106,28 @@ test('every line of the log that the manual names is written', async (t) => {
   );
 });
 
+test('the page of the log has each field of the line `request`', async (t) => {
+  const [, made = ''] =
+    /^function factsOf[\s\S]*?^ {2}return \{\n([\s\S]*?)^ {2}\};/m.exec(
+      await text('src/proxy/http/request-log.ts'),
+    ) ?? [];
+  const [, told = ''] =
+    /^export interface FailureFields \{\n([\s\S]*?)^\}/m.exec(await text('src/proxy/http/failure.ts')) ?? [];
+  const fields = [...`${made}\n${told}`.matchAll(/^ {2,4}(?:readonly )?(\w+)\??[,:]/gm)].map(
+    ([, name = '']) => name,
+  );
+  t.ok(fields.length > 20);
+  const page = await text('docs/reference/log.md');
+  for (const name of [...fields, 'cut', 'ownRequestId']) t.match(page, `\`${name}\``, name);
+});
+
 test('the table of error codes has each code of the code, with its status', async (t) => {
   const source = await text('src/oci/errors.ts');
   const statuses = new Map(
     [...source.matchAll(/^ {2}([A-Z_]+): (\d{3}),$/gm)].map(([, a = '', b = '']) => [a, b]),
   );
   const told = new Map(
-    rows(await text('docs/operating.md'))
+    rows(await text('docs/reference/errors.md'))
       .filter(([code = '']) => statuses.has(code))
       .map(([code = '', status = '']) => [code, status.slice(0, 3)]),
   );
@@ -134,7 +143,9 @@ test('the table of hit classes is that of the code', async (t) => {
   const words = [
     ...(await text('src/proxy/http/exchange.ts')).matchAll(/^ {2}(\w+): '((?:hit|miss); \w+)',$/gm),
   ];
-  const told = rows(await text('docs/operating.md')).filter(([word = '']) => /^(hit|miss);/.test(word));
+  const told = rows(await text('docs/reference/errors.md')).filter(([word = '']) =>
+    /^(hit|miss);/.test(word),
+  );
   t.same(
     new Map(told.map(([word = '', hit = '']) => [hit, word])),
     new Map(words.map(([, hit = '', word = '']) => [hit, word])),

@@ -3,9 +3,9 @@ import type { table } from '../../src/telemetry/metrics/table.ts';
 /** What a metric's help has no room for: the values of its labels, and what is done with it. */
 export const notes: Readonly<Partial<Record<keyof typeof table, string>>> = {
   requests:
-    'For an answer that Quayside cut, `status` is that of the reason. [Codes](../operating.md#error-codes).',
-  sent: '`source` is a [hit class](../operating.md#hit-classes).',
-  reads: 'The hit rate: `hit` is a [hit class](../operating.md#hit-classes).',
+    'For an answer that Quayside cut, `status` is that of the reason. [Codes](errors.md#error-codes).',
+  sent: '`source` is a [hit class](errors.md#hit-classes).',
+  reads: 'The hit rate: `hit` is a [hit class](errors.md#hit-classes).',
   running: '`limit` is a section of `limits`.',
   limited: '`limit` is a section of `limits`.',
   idleClients: 'After `limits.idleClientMs`.',

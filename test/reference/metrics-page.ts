@@ -31,7 +31,7 @@ const groups: readonly (readonly [title: string, names: RegExp, more: string])[]
   [
     'Prune',
     /^prune_/,
-    'Served by `quayside prune --every --metrics HOST:PORT`, and by no server: [prune](../mirror.md#prune).',
+    'Served by `quayside prune --every --metrics HOST:PORT`, and by no server: [prune](../pruning.md).',
   ],
   [
     'The process',
