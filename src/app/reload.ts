@@ -91,6 +91,7 @@ function complaintsOf(error: unknown): readonly string[] {
  */
 export const reloadable: readonly (readonly string[])[] = [
   ['clusters'],
+  ['credentialHelpers'],
   ['defaultUpstream'],
   ['eviction'],
   ['hosts'],

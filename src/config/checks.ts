@@ -27,12 +27,19 @@ export function contradictions(settings: Settings): Contradiction[] {
     ...missContradictions(settings),
     ...fleetContradictions(settings),
     ...workerContradictions(settings),
+    ...helperContradictions(settings),
   ];
 }
 
 function workerContradictions({ workers, store: { memory } }: Settings): Contradiction[] {
   const message = 'must be 1 with store.memory: it is the memory of one process';
   return contradictionIf(workers !== 1 && memory !== undefined, ['workers'], message, [['store', 'memory']]);
+}
+
+function helperContradictions({ credentialHelpers: { directories, exec } }: Settings): Contradiction[] {
+  const message = 'is required with exec: programs are run from there alone';
+  const isNowhere = exec.length > 0 && directories.length === 0;
+  return contradictionIf(isNowhere, ['credentialHelpers', 'directories'], message);
 }
 
 const membersMessage = 'must name the members by exactly one of addresses, dns and endpointSlices';

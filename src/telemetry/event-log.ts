@@ -1,7 +1,7 @@
 // Room `telemetry`: the log, its lines of events, and the trace of a request; `metrics/` counts.
 // In: events of all other rooms. Out: lines. Imports: base, conditions; types of cache, fleet,
 // image-streams/index, proxy, store, store/sending, telemetry/metrics,
-// upstream.
+// upstream, upstream/helpers.
 
 import { mediumFault } from '../base/state/medium-fault.ts';
 import type { FillOutcome, RoomRefusal } from '../cache/events.ts';
@@ -122,6 +122,19 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     throttled(event) {
       events.throttled?.(event);
       upstream.warn(event, 'an upstream throttles; nothing of that kind is asked for so long');
+    },
+    helperRefused(event) {
+      events.helperRefused?.(event);
+      upstream.warn(
+        event,
+        'a file names a credential helper that is not run; the registry is asked without its login',
+      );
+    },
+    helperAsked(event) {
+      events.helperAsked?.(event);
+      const { outcome, error, ...fields } = event;
+      if (outcome === 'failed')
+        upstream.warn({ ...fields, err: error }, 'a credential helper failed; requests that need it get 503');
     },
     breakerChanged(event) {
       events.breakerChanged(event);

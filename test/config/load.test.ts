@@ -187,3 +187,23 @@ test('nothing is mirrored unless the settings say so', async (t) => {
   t.equal(load('', {}).mirror, undefined);
   t.match(load('mirror: {}', {}).mirror, { dryRun: false, misses: { onMiss: 'serve' } });
 });
+
+test('helpers are named plainly, and run from absolute directories alone', async (t) => {
+  const faults = (text: string): string => {
+    try {
+      load(`credentialHelpers: ${text}`, {});
+      return '';
+    } catch (error) {
+      return error instanceof Error ? error.message : '';
+    }
+  };
+  t.match(faults('{ directories: [bin] }'), 'must be the absolute path of a directory');
+  t.match(faults('{ environment: ["A=b"] }'), 'must be the name of an environment variable');
+  const exec = (fields: string): string => faults(`{ directories: [/opt], exec: [{ ${fields} }] }`);
+  t.match(exec('name: ../x, matchImages: [quay.io]'), 'must be the name of a program');
+  t.match(exec('name: x, matchImages: ["https://quay.io"]'), 'must be a host as in');
+  t.match(exec('name: x, matchImages: []'), /matchImages/);
+  t.match(faults('{ exec: [{ name: x, matchImages: [quay.io] }] }'), 'directories');
+  t.match(exec('name: x, matchImages: [quay.io], env: { A: 1 }'), 'must be texts by the names');
+  t.equal(exec('name: x, matchImages: ["*.pkg.dev"], args: [get], env: { A: b }'), '');
+});

@@ -10,6 +10,7 @@ export const notes: Readonly<Partial<Record<keyof typeof table, string>>> = {
   limited: '`limit` is a section of `limits`.',
   idleClients: 'After `limits.idleClientMs`.',
   refused: 'No login, a wrong one, no right.',
+  helperRuns: '`absent`: it has no login. [Credential helpers](../registry-logins.md).',
   misses:
     '`served` and `arrived` were answered; `queued` is a 404 whose image is copied; `absent`, `denied`, `limited`, `unavailable`. Manifests by digest count too.',
   reviews: '`kind`: TokenReviews are `token`, the others `access`. `failed` is neither yes nor no.',

@@ -18,7 +18,11 @@ const groups: readonly (readonly [title: string, names: RegExp, more: string])[]
   ],
   ['Image streams', /^stream_/, 'The index of image streams: [its states](../operating.md#image-streams).'],
   ['Downloads', /^(fills?|spool)_/, 'Downloads from upstreams, each shared by all who wait for it.'],
-  ['Upstreams', /^upstream_/, 'Requests of Quayside to registries. `upstream` is the configured name.'],
+  [
+    'Upstreams',
+    /^(upstream|credential)_/,
+    'Requests of Quayside to registries. `upstream` is the configured name.',
+  ],
   [
     'The store',
     /^(store|s3|evictions|evicted|scrub|disk)_/,

@@ -66,3 +66,13 @@ test('why a part cannot serve is a warning, and that it can again is a line', as
   events.readinessChanged?.({ isReady: true, parts: { store: 'yes' } });
   t.same(lines(), ['warn proxy', 'info proxy']);
 });
+
+test('a helper that is not run is a warning, as one that fails is, and an answer is none', async (t) => {
+  const { events, lines } = underLog();
+  const place = { file: 'auth.json', key: 'credsStore', helper: 'x', reason: 'y' };
+  events.helperRefused?.(place);
+  const run = { helper: 'x', registry: 'quay.io' };
+  events.helperAsked?.({ ...run, outcome: 'answered' });
+  events.helperAsked?.({ ...run, outcome: 'failed', error: new Error('z') });
+  t.same(lines(), ['warn upstream', 'warn upstream']);
+});

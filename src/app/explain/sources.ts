@@ -3,6 +3,7 @@
 // every room below.
 
 import { defined } from '../../base/text/defined.ts';
+import { imagePattern } from '../../base/text/image-pattern.ts';
 import { freshness, type TagPolicy } from '../../cache/records/freshness.ts';
 import type { TagPointers } from '../../cache/records/tag-pointers.ts';
 import type { Config } from '../../config/load.ts';
@@ -89,7 +90,10 @@ export function createExplainSources(config: Config, parts: ExplainParts): Expla
 function factsOf(config: Config, name: string, { state }: ExplainParts): UpstreamFacts | undefined {
   const settings = config.upstreams[name];
   if (settings === undefined) return undefined;
-  const login = settings.credentials === undefined ? 'anonymous' : 'configured';
+  const isHelped = config.credentialHelpers.exec.some(({ matchImages }) =>
+    matchImages.some((images) => imagePattern(images).test(name)),
+  );
+  const login = settings.credentials === undefined && !isHelped ? 'anonymous' : 'configured';
   return { url: new URL(settings.url).origin, login, ...state?.(name) };
 }
 

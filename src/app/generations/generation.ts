@@ -37,7 +37,14 @@ import { GenerationParts, type MirrorPart } from './parts.ts';
 import { configuredTagIndex } from './registries.ts';
 import { configuredRequests } from './requests.ts';
 import { type ClusterStreams, joinedStreams } from './streams.ts';
-import { takenClusters, takenMirror, takenRegistries, takenStreams, takenUpkeep } from './taken.ts';
+import {
+  takenClusters,
+  takenHelpers,
+  takenMirror,
+  takenRegistries,
+  takenStreams,
+  takenUpkeep,
+} from './taken.ts';
 
 /** What all generations of a process share. */
 export interface SharedParts {
@@ -108,8 +115,9 @@ async function made(config: Config, shared: SharedParts, parts: GenerationParts)
   const { cache, events } = shared;
   const clusters = await takenClusters(config, shared, parts);
   const indexes = joinedStreams(await takenStreams(config, shared, parts));
-  const mirror = await takenMirror(config, shared, parts);
-  const made = await takenRegistries(config, shared, parts, mirror);
+  const helpers = await takenHelpers(config, shared, parts);
+  const mirror = await takenMirror(config, shared, parts, helpers);
+  const made = await takenRegistries(config, shared, parts, { mirror, helpers });
   await takenUpkeep(config, shared, parts);
   const registries = new Map(made.map(({ registry }) => [registry.name, registry]));
   const upstreams = made.map(({ registry }) => registry.upstream);

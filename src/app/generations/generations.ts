@@ -161,6 +161,7 @@ export class Generations {
             upstream.close(),
       ),
     );
+    await this.current.parts.helpers.closeWithout();
     await Promise.all(this.#retiring.values());
   }
 }

@@ -5,6 +5,7 @@
 import type { RememberedCluster } from '../../auth/clusters/cluster.ts';
 import { closeTogether } from '../../base/flow/close-all.ts';
 import { KeptParts } from '../../base/state/kept-parts.ts';
+import type { CredentialHelpers } from '../../upstream/helpers/helpers.ts';
 import type { CountedUpstream } from '../../upstream/in-use.ts';
 import type { Rules } from '../mirror/rules.ts';
 import type { Mirror } from '../mirror/service.ts';
@@ -21,6 +22,7 @@ export interface MirrorPart {
 
 /** The parts of a generation that the next one may take over, by kind. */
 export class GenerationParts {
+  readonly helpers: KeptParts<CredentialHelpers>;
   readonly sharing: KeptParts<ConfiguredSharing>;
   readonly clusters: KeptParts<RememberedCluster>;
   readonly streams: KeptParts<FollowedCluster>;
@@ -30,6 +32,7 @@ export class GenerationParts {
   readonly upkeep: KeptParts<ConfiguredUpkeep>;
 
   constructor(before?: GenerationParts) {
+    this.helpers = new KeptParts((helpers) => helpers.close(), before?.helpers);
     this.sharing = new KeptParts((sharing) => sharing.close(), before?.sharing);
     this.clusters = new KeptParts((cluster) => cluster.close(), before?.clusters);
     this.streams = new KeptParts(closedCluster, before?.streams);
@@ -56,6 +59,7 @@ export class GenerationParts {
       () => this.clusters.closeWithout(others?.clusters),
       () => this.sharing.closeWithout(others?.sharing),
     ]);
+    await this.helpers.closeWithout(others?.helpers);
   }
 }
 

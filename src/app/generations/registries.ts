@@ -10,6 +10,7 @@ import { type AskedUpstream, askedOnce } from '../../fleet/asked-once.ts';
 import type { Askers } from '../../fleet/elsewhere.ts';
 import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
 import { createUpstream } from '../../upstream/client/client.ts';
+import type { CredentialHelpers } from '../../upstream/helpers/helpers.ts';
 import { type CountedUpstream, countedUpstream } from '../../upstream/in-use.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { AllMembers } from '../replicas/members.ts';
@@ -19,6 +20,7 @@ const absentEntries = 10_000;
 interface UpstreamParts {
   readonly env: Environment;
   readonly events: MeteredEvents;
+  readonly helpers: CredentialHelpers;
   /** The part of the limits that is this process's. Default: all. */
   readonly share?: (() => number) | undefined;
 }
@@ -27,9 +29,9 @@ interface UpstreamParts {
 export function configuredUpstream(
   name: string,
   settings: UpstreamConfig,
-  { env, events, share }: UpstreamParts,
+  { share, ...parts }: UpstreamParts,
 ): CountedUpstream {
-  return countedUpstream(createUpstream({ ...settings, name, env, events, ...(share && { share }) }));
+  return countedUpstream(createUpstream({ ...settings, ...parts, name, ...(share && { share }) }));
 }
 
 /** The settings of which a connection is made, and not of what is answered from it. */

@@ -1,5 +1,6 @@
 import type { MadePart } from '../../base/state/kept-parts.ts';
 import type { Config } from '../../config/load.ts';
+import { type CredentialHelpers, createCredentialHelpers } from '../../upstream/helpers/helpers.ts';
 import { followedMirrorRules, mirrored } from '../mirror/loaded.ts';
 import { breakersTold } from '../replicas/fleet-news.ts';
 import { configuredSharing, sharingSettings } from '../replicas/review-sharing.ts';
@@ -54,11 +55,23 @@ export async function takenStreams(
   return made;
 }
 
+/** Programs that have logins, for upstreams and for the ends of copies. */
+export function takenHelpers(
+  { credentialHelpers }: Config,
+  { env, events }: SharedParts,
+  parts: GenerationParts,
+): Promise<MadePart<CredentialHelpers>> {
+  return parts.helpers.take('helpers', credentialHelpers, () =>
+    createCredentialHelpers({ ...credentialHelpers, env, events }),
+  );
+}
+
 /** The mirror: another one also where a registry that it copies from or to is asked otherwise. */
 export async function takenMirror(
   config: Config,
   { cache, registry, events, meters, log, env, fleet }: SharedParts,
   parts: GenerationParts,
+  helpers: MadePart<CredentialHelpers>,
 ): Promise<MadePart<MirrorPart> | undefined> {
   const { mirror: settings, clusters, upstreams } = config;
   if (settings === undefined) return undefined;
@@ -72,12 +85,13 @@ export async function takenMirror(
     name,
     connectionSettings(upstream),
   ]);
-  return parts.mirror.take('mirror', [own, clusterConnections, connections], async () => {
+  return parts.mirror.take('mirror', [own, clusterConnections, connections, helpers.id], async () => {
     const rules = await followedMirrorRules(settings, log);
     try {
       const made = { settings, rules, config, cache, registry, events, meters, log, env };
       const released = (): void => fleet?.tell({ kind: 'released', lease: 'mirror' });
-      return { rules, mirror: await mirrored({ ...made, member: fleet?.instance, released }) };
+      const all = { ...made, helpers: helpers.value, member: fleet?.instance, released };
+      return { rules, mirror: await mirrored(all) };
     } catch (error) {
       rules.close();
       throw error;
@@ -85,26 +99,32 @@ export async function takenMirror(
   });
 }
 
+interface TakenForRegistries {
+  readonly mirror: MadePart<MirrorPart> | undefined;
+  readonly helpers: MadePart<CredentialHelpers>;
+}
+
 /** The upstreams behind the cache, in the order of the settings. */
 export async function takenRegistries(
   config: Config,
   { cache, env, events, fleet }: SharedParts,
   parts: GenerationParts,
-  mirror: MadePart<MirrorPart> | undefined,
+  { mirror, helpers }: TakenForRegistries,
 ): Promise<readonly ConfiguredRegistry[]> {
-  const made: ConfiguredRegistry[] = [];
+  const all: ConfiguredRegistry[] = [];
   for (const [name, settings] of Object.entries(config.upstreams)) {
-    const connection = await parts.upstreams.take(name, connectionSettings(settings), () =>
-      configuredUpstream(name, settings, { env, events: breakersTold(events, fleet), share: fleet?.share }),
+    const made = { env, events: breakersTold(events, fleet), share: fleet?.share, helpers: helpers.value };
+    const connection = await parts.upstreams.take(name, [connectionSettings(settings), helpers.id], () =>
+      configuredUpstream(name, settings, made),
     );
     const { value } = await parts.registries.take(name, [settings, connection.id, mirror?.id], () => {
       const { upstream } = connection.value;
       const filled = mirror?.value.mirror.filled(upstream) ?? upstream;
       return configuredRegistry(settings, { cache, filled, fleet });
     });
-    made.push(value);
+    all.push(value);
   }
-  return made;
+  return all;
 }
 
 /** Eviction and scrub. */

@@ -5,6 +5,7 @@ import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import type { ImageDestination } from '../../mirror/endpoints/endpoints.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
+import type { CredentialHelpers } from '../../upstream/helpers/helpers.ts';
 import type { UpstreamEvents } from '../../upstream/upstream.ts';
 import { type CopyEndpoint, createCopyEndpoint } from './copy-endpoint.ts';
 
@@ -22,6 +23,7 @@ interface RegistryEndpointsOptions {
   readonly settings: MirrorSettings;
   readonly env: Environment;
   readonly events: UpstreamEvents;
+  readonly helpers?: CredentialHelpers;
   readonly cache: Pick<CacheContext, 'store'> & { readonly fills: Pick<CacheContext['fills'], 'find'> };
   readonly registry: (name: string) => CachedRegistry | undefined;
   /** From 0 to 1, for jitter. Default `Math.random`. */
@@ -74,10 +76,19 @@ function madeEnd(name: string, options: RegistryEndpointsOptions): End {
 
 function endpointOf(
   name: string,
-  { config, settings, env, events, random = Math.random }: RegistryEndpointsOptions,
+  { config, settings, env, events, helpers, random = Math.random }: RegistryEndpointsOptions,
 ): CopyEndpoint {
   const { manifestTimeoutMs: _clients, questionTimeoutMs: _wait, ...known } = config.upstreams[name] ?? {};
   const { authFile, maxPerRegistry } = settings;
   const atMost = { maxConcurrent: maxPerRegistry };
-  return createCopyEndpoint({ ...known, name, env, events, random, authFile, atMost });
+  return createCopyEndpoint({
+    ...known,
+    ...(helpers && { helpers }),
+    name,
+    env,
+    events,
+    random,
+    authFile,
+    atMost,
+  });
 }

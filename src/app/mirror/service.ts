@@ -31,6 +31,7 @@ import { mirrorLog, mirrorWriter } from '../../predecessors/outputs/mirror-log.t
 import { createMemoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { MeteredEvents, Metrics } from '../../telemetry/metrics/metrics.ts';
+import type { CredentialHelpers } from '../../upstream/helpers/helpers.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { createClusterClients } from './cluster-clients.ts';
 import { copying } from './copying.ts';
@@ -50,6 +51,7 @@ export interface MirrorParts {
   readonly meters: Pick<Metrics, 'mirror'>;
   readonly log: Log;
   readonly env: Environment;
+  readonly helpers: CredentialHelpers;
   readonly rules: Rules;
   /** This process in the fleet. Default: there is none. */
   readonly member?: string | undefined;

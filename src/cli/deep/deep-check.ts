@@ -2,6 +2,7 @@ import { withTimeout } from '../../base/time/wait.ts';
 import { diskOf } from '../../config/config.ts';
 import type { ConfigRefusal, FaultPath } from '../../config/faults.ts';
 import type { Config, Environment } from '../../config/load.ts';
+import { createCredentialHelpers } from '../../upstream/helpers/helpers.ts';
 import { clusterFinding } from './cluster-probe.ts';
 import { contentFaults } from './file-contents.ts';
 import type { DeepFinding } from './finding.ts';
@@ -33,16 +34,18 @@ export async function deepCheck(
     return withTimeout(found, patienceMs, () => ({ what, path, fault }));
   };
   const disk = diskOf(config);
+  const helpers = createCredentialHelpers({ ...config.credentialHelpers, env });
   const findings = await Promise.all([
     inTime('store', ['store'], storeFinding(config)),
     ...(disk === undefined ? [] : [inTime('disk', ['store', 'disk', 'path'], diskFinding(disk))]),
     inTime('spool', ['spool', 'path'], spoolFinding(config)),
     ...Object.entries(config.upstreams).map(([name, upstream]) =>
-      inTime(`upstream ${name}`, ['upstreams', name], upstreamFinding(name, upstream, env)),
+      inTime(`upstream ${name}`, ['upstreams', name], upstreamFinding(name, upstream, env, helpers)),
     ),
     ...Object.entries(config.clusters).map(([name, cluster]) =>
       inTime(`cluster ${name}`, ['clusters', name], clusterFinding(name, cluster)),
     ),
   ]);
+  helpers.close();
   return { files, findings };
 }

@@ -2,11 +2,13 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { parseHtpasswd } from '../../auth/robots/htpasswd.ts';
-import { field, isObject, jsonOrNone } from '../../base/text/json.ts';
+import { field, isObject, isText, jsonOrNone } from '../../base/text/json.ts';
 import type { ConfigRefusal, FaultPath } from '../../config/faults.ts';
 import type { Config } from '../../config/load.ts';
 import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
-import { authFileCredential } from '../../upstream/login/credentials.ts';
+import { helperRefusal } from '../../upstream/helpers/helpers.ts';
+import { findProgram } from '../../upstream/helpers/program.ts';
+import { authFileCredential, parseLoginFile } from '../../upstream/login/login-file.ts';
 
 /** A file that is not what it must be. */
 export interface ContentFault extends ConfigRefusal {
@@ -25,6 +27,7 @@ export async function contentFaults(config: Config): Promise<readonly ContentFau
     ...Object.entries(config.hosts).flatMap(([name, host]) => robotFaults(name, host)),
     ...Object.entries(config.clusters).map(([name, cluster]) => clusterFaults(name, cluster)),
     ...storeFaults(config),
+    ...helperFaults(config),
   ]);
   return faults.flat();
 }
@@ -63,6 +66,47 @@ function loginFaults(path: FaultPath, files: Readonly<Record<string, string>>): 
     const read = readers[key];
     return read === undefined ? [] : [refused([...path, key], file, read)];
   });
+}
+
+/** Helpers that are named and would not be run. */
+function helperFaults(config: Config): readonly Faults[] {
+  const { credentialHelpers, upstreams, mirror } = config;
+  const { directories, exec } = credentialHelpers;
+  const authFiles = [
+    ...Object.entries(upstreams).map(
+      ([name, { credentials }]) => [['upstreams', name, 'credentials'], credentials] as const,
+    ),
+    [['mirror'], mirror] as const,
+  ].flatMap(([path, place]) =>
+    place !== undefined && 'authFile' in place && place.authFile !== undefined
+      ? [{ path: [...path, 'authFile'], file: place.authFile }]
+      : [],
+  );
+  return [
+    ...authFiles.map(({ path, file }) => namedHelperFaults(path, file, directories)),
+    ...exec.map(({ name }, index) =>
+      programFaults(['credentialHelpers', 'exec', index, 'name'], name, directories),
+    ),
+  ];
+}
+
+async function namedHelperFaults(path: FaultPath, file: string, directories: readonly string[]): Faults {
+  const text = await readFile(file, 'utf8');
+  if (jsonOrNone(text) === undefined) return [];
+  const { helpers, store } = parseLoginFile(text);
+  const named = [...helpers.values(), ...(store === undefined ? [] : [store])];
+  const found = await Promise.all(
+    named.map(async ({ key, helper }) => [key, await helperRefusal(helper, directories)] as const),
+  );
+  return found.flatMap(([key, reason]) =>
+    reason === undefined ? [] : [{ path, message: `${file}: ${key}: ${reason}`, isBearable: true as const }],
+  );
+}
+
+async function programFaults(path: FaultPath, name: string, directories: readonly string[]): Faults {
+  const program = await findProgram(name, directories);
+  if (program !== undefined) return [];
+  return [{ path, message: `${name} is no executable file in credentialHelpers.directories` }];
 }
 
 async function clusterFaults(name: string, cluster: Config['clusters'][string]): Faults {
@@ -192,10 +236,12 @@ function logins(text: string): void {
 /** A docker or podman auth file. One that a Secret fills later may be empty. */
 function authEntries(text: string): void {
   if (text.trim() === '') throw new BearableFault('is empty');
-  const auths = field(jsonOrNone(text), 'auths');
+  const file = jsonOrNone(text);
+  const isHelped = isObject(field(file, 'credHelpers')) || isText(field(file, 'credsStore'));
+  const auths = field(file, 'auths') ?? (isHelped ? {} : undefined);
   if (!isObject(auths)) throw new Error('is not an auth file: JSON with "auths", as podman login writes it');
   for (const [key, entry] of Object.entries(auths))
-    if (authFileCredential(entry) === undefined)
+    if (!isHelped && authFileCredential(entry) === undefined)
       throw new BearableFault(`has no login for ${key}: "auth" must be base64 of name:password`);
 }
 

@@ -3,6 +3,7 @@ import type { Config, Environment } from '../../config/load.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { createConnection } from '../../upstream/client/connection.ts';
 import { discard } from '../../upstream/exchange.ts';
+import type { CredentialHelpers } from '../../upstream/helpers/helpers.ts';
 import { settingsOf } from '../../upstream/http/options.ts';
 import { type DeepFinding, deepCode } from './finding.ts';
 
@@ -14,10 +15,11 @@ export async function upstreamFinding(
   name: string,
   config: Config['upstreams'][string],
   env: Environment,
+  helpers: CredentialHelpers,
 ): Promise<DeepFinding> {
   const what = `upstream ${name}`;
   const path = ['upstreams', name];
-  const connection = createConnection(settingsOf({ ...config, name, env, retries: 0 }));
+  const connection = createConnection(settingsOf({ ...config, name, env, helpers, retries: 0 }));
   try {
     const ask = {
       kind: 'ping',

@@ -16,6 +16,7 @@ import { decidedBy } from '../access/access-check.ts';
 import { subjectOf } from '../access/access-question.ts';
 import { accessSources } from '../access/access-sources.ts';
 import type { Io } from '../flags/io.ts';
+import { commandHelpers } from '../mirror/auth-file.ts';
 import { configFile } from '../serve/config-file.ts';
 import type { Explainer, ExplainWords } from './explain.ts';
 
@@ -77,18 +78,21 @@ function namedSubject(words: ExplainWords, config: Config): Subject {
   return subjectOf(words, config, host);
 }
 
-function openUpstreams(config: Config, { env }: Io) {
+function openUpstreams(config: Config, io: Io) {
+  const { env } = io;
+  const helpers = commandHelpers(io, config);
   const open = new Map<string, Upstream>();
   return {
     of(name: string): Upstream | undefined {
       const options = config.upstreams[name];
       if (options === undefined) return undefined;
-      const made = open.get(name) ?? createUpstream({ ...options, name, env, retries: 0 });
+      const made = open.get(name) ?? createUpstream({ ...options, name, env, helpers, retries: 0 });
       open.set(name, made);
       return made;
     },
     close: async () => {
       await Promise.all([...open.values()].map((upstream) => upstream.close()));
+      helpers.close();
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { UpstreamConfig } from '../../config/config.ts';
 import type { Config } from '../../config/load.ts';
 import type { Io } from '../flags/io.ts';
-import { authFile } from '../mirror/auth-file.ts';
+import { authFile, commandHelpers } from '../mirror/auth-file.ts';
 import { createMirrorEndpoints, type MirrorEndpoints } from '../mirror/endpoints.ts';
 import { configFile } from '../serve/config-file.ts';
 
@@ -37,6 +37,7 @@ export async function configuredEndpoints(
     authFile: await authFile(given ?? config?.mirror?.authFile, io.env),
     upstreams: given === undefined ? upstreams : withoutLogins(upstreams),
     env: io.env,
+    helpers: commandHelpers(io, config),
     insecure,
     certificateAuthority,
     maxPerRegistry,

@@ -8,7 +8,7 @@ import { type Verification, verifyImage } from '../../mirror/inspect/verify.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { parseFlags } from '../flags/flag-table.ts';
 import { type Io, type Run, stopCode } from '../flags/io.ts';
-import { authFile } from '../mirror/auth-file.ts';
+import { authFile, commandHelpers } from '../mirror/auth-file.ts';
 import { createMirrorEndpoints, type MirrorEndpoints } from '../mirror/endpoints.ts';
 import { type PlannedImages, planImages, writtenMappings } from '../mirror/images.ts';
 import { stagingText } from '../mirror/lines.ts';
@@ -39,6 +39,7 @@ export const mirrorVerify: Run = async (args, io) => {
     ...wish,
     authFile: await authFile(wish.registryConfig, io.env),
     env: io.env,
+    helpers: commandHelpers(io),
   });
   try {
     const planned = await plannedImages(wish, ends, io.signal);

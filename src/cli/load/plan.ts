@@ -1,4 +1,5 @@
 import { access, constants, readFile } from 'node:fs/promises';
+import { jsonOrNone } from '../../base/text/json.ts';
 import { hostHeader, isPrivateTarget, type LoadTarget } from '../../load/client/target.ts';
 import type { LoadPlan } from '../../load/engine/load.ts';
 import type { ModelSource, WorkSource } from '../../load/engine/source.ts';
@@ -8,6 +9,7 @@ import { type ImageModel, type LoadImage, modelImages, parseImageList } from '..
 import type { ArrivalModel } from '../../load/model/model-arrivals.ts';
 import { createFrontCounter } from '../../load/traffic/front.ts';
 import { createMetricsCounter } from '../../load/traffic/metrics-page.ts';
+import { parseLoginFile } from '../../upstream/login/login-file.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type LoadFlags, settingsOf } from './options.ts';
 
@@ -40,7 +42,19 @@ export async function checkFiles(values: LoadFlags): Promise<void> {
     await access(file, constants.R_OK).catch((error: NodeJS.ErrnoException) => {
       throw new UsageError(`--${name}: ${file} cannot be read (${error.code})`, { cause: error });
     });
+    if (name === 'authfile') checkLogins(await readFile(file, 'utf8'), file);
   }
+}
+
+/** Each process of a load reads logins by itself, and starts no program. */
+function checkLogins(text: string, file: string): void {
+  if (jsonOrNone(text) === undefined) throw new UsageError(`--authfile: ${file} is not JSON`);
+  const { entries, helpers, store } = parseLoginFile(text);
+  const [named = store] = helpers.values();
+  if (entries.size > 0 || named === undefined) return;
+  throw new UsageError(
+    `--authfile: ${file} has no login but that of ${named.key}, and a load runs no credential helper: give it a file with the login`,
+  );
 }
 
 /** The registry behind the target, asked for itself. */

@@ -16,6 +16,7 @@ import type { ImagePlace } from '../../mirror/references/pull-spec.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
 import { createUrlBlobs } from '../../upstream/client/url-blobs.ts';
+import type { CredentialHelpers } from '../../upstream/helpers/helpers.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { MirrorOptions } from './options.ts';
 
@@ -49,6 +50,8 @@ export interface MirrorEndpointsOptions
   /** How registries are reached, by the host that users write. Default: at `https://` and that. */
   readonly upstreams?: Readonly<Record<string, UpstreamConfig>>;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Programs that have logins; closed with the ends. */
+  readonly helpers: CredentialHelpers;
   /** From 0 to 1, for jitter. Default: Math.random. */
   readonly random?: () => number;
   /** Called when a registry does not mount a blob from a repository of its own. Default: none. */
@@ -105,6 +108,7 @@ export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEn
       const made = await Promise.allSettled(registries.values());
       const ended = made.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined));
       await Promise.all([...ended, urls.close()]);
+      options.helpers.close();
     },
   };
 }
@@ -168,6 +172,7 @@ function endpointOptions(name: string, options: MirrorEndpointsOptions): CopyEnd
   return {
     ...known,
     name,
+    helpers: options.helpers,
     allowPrivateAddresses: true,
     uploadHosts: upstream?.uploadHosts ?? uploadHosts,
     ...wireOptions(options),

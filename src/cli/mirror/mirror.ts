@@ -10,7 +10,7 @@ import type { CopyEvents } from '../../mirror/images/copy-events.ts';
 import type { CopiedImage, ImageCopy } from '../../mirror/images/image-copy.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Io, type Run, stopCode, writeJson } from '../flags/io.ts';
-import { authFile } from './auth-file.ts';
+import { authFile, commandHelpers } from './auth-file.ts';
 import { createMirrorEndpoints } from './endpoints.ts';
 import { durationText } from './go-text.ts';
 import { type PlannedImages, planImages, writtenMappings } from './images.ts';
@@ -54,6 +54,7 @@ export function mirroring(retry: CopyRetryOptions = {}): Run {
       ...(retry.random && { random: retry.random }),
       authFile: await authFile(wish.registryConfig, io.env),
       env: io.env,
+      helpers: commandHelpers(io),
       mountIgnored: (from, digest) =>
         io.stderr.write(`warning: Expected to mount ${digest} from ${from} but mount was ignored\n`),
     });

@@ -10,7 +10,7 @@ import { UsageError } from '../flags/arguments.ts';
 import { parseFlags } from '../flags/flag-table.ts';
 import { type Io, type Run, writeJson } from '../flags/io.ts';
 import { validateFlags } from '../pages/holds.ts';
-import { authFile } from './auth-file.ts';
+import { authFile, commandHelpers } from './auth-file.ts';
 import { createMirrorEndpoints, type MirrorEndpoints } from './endpoints.ts';
 import { nothingPromoted, readPromotions } from './promotions.ts';
 import { reasonText } from './report.ts';
@@ -71,10 +71,12 @@ async function fetched(address: string, signal: AbortSignal): Promise<Uint8Array
   return answer.bytes();
 }
 
-const openLook: OpenLook = async (registryConfig, { env }) => {
+const openLook: OpenLook = async (registryConfig, io) => {
+  const { env } = io;
   const ends: MirrorEndpoints = createMirrorEndpoints({
     authFile: await authFile(registryConfig, env),
     env,
+    helpers: commandHelpers(io),
     insecure: false,
     certificateAuthority: undefined,
     maxPerRegistry: 8,

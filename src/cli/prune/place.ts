@@ -13,7 +13,7 @@ import { createAdaptiveLimit } from '../../upstream/resilience/adaptive.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { Io } from '../flags/io.ts';
-import { authFile } from '../mirror/auth-file.ts';
+import { authFile, commandHelpers } from '../mirror/auth-file.ts';
 import type { PruneOptions, PruneTarget } from './options.ts';
 
 /** A repository as it is pruned, and its end. */
@@ -61,8 +61,9 @@ async function settingsFor(
   registry: string,
   wish: PruneOptions,
   config: Config,
-  { env }: Io,
+  io: Io,
 ): Promise<UpstreamOptions> {
+  const { env } = io;
   const { registryConfig, certificateAuthority, insecure } = wish;
   const known = config.upstreams[registry];
   const { credentials, manifestTimeoutMs: _clients, questionTimeoutMs: _wait, ...rest } = known ?? {};
@@ -74,6 +75,7 @@ async function settingsFor(
     name: registry,
     allowPrivateAddresses: true,
     env,
+    helpers: commandHelpers(io, config),
     ...(insecure ? { verifyTls: false } : {}),
     ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),
     ...(file === undefined ? credentials && { credentials } : { credentials: { authFile: file } }),

@@ -4,6 +4,7 @@
 import Type from 'typebox';
 import { clusterSchema, ruleSchema } from './clusters.ts';
 import { fleetSchema } from './fleet.ts';
+import { helpersSchema } from './helpers.ts';
 import { hostSchema } from './hosts.ts';
 import { leaf } from './leaf.ts';
 import {
@@ -176,6 +177,8 @@ export const settingsSchema = closed({
       'registry.access.redhat.com': {},
     },
   }),
+  /** Programs that have logins for registries. Default: none is run. */
+  credentialHelpers: helpersSchema,
   /** Replicas that share one upstream link. Default: this process alone. */
   fleet: Type.Optional(fleetSchema),
   /** Copying between registries. Default: none. */

@@ -1,6 +1,6 @@
+import { parseGoDuration } from '../../base/text/go-duration.ts';
 import { parseBoolean } from '../../cli/flags/values.ts';
 import type { FaultPath } from '../../config/faults.ts';
-import { parseGoDuration } from './go-duration.ts';
 import { ambient, type Complaint, type GoFlags, type GoFlagTable, isOn, parseGoFlags } from './go-flags.ts';
 
 /** The cluster of the program `ci-images-mirror`, which had no name for it. */

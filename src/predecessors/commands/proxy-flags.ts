@@ -1,5 +1,5 @@
+import { parseGoDuration } from '../../base/text/go-duration.ts';
 import type { FaultPath } from '../../config/faults.ts';
-import { parseGoDuration } from './go-duration.ts';
 import { ambient, type GoFlags, type GoFlagTable, parseGoFlags } from './go-flags.ts';
 
 /** The upstream, host and cluster of that program: one of each, the last two without names. */

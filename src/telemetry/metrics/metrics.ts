@@ -1,7 +1,7 @@
 // Room `telemetry/metrics`: what is counted, and the page that shows it. In: events of all other
 // rooms. Out: numbers. Imports: base, conditions; types of auth, auth/clusters, cache,
 // cache/eviction, cache/scrub, fleet, image-streams/index, mirror, mirror/fallback, proxy, store,
-// store/disk-tier, store/sending, upstream.
+// store/disk-tier, store/sending, upstream, upstream/helpers.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { SearchEvents } from '../../auth/access.ts';
@@ -19,6 +19,7 @@ import type { ProxyEvents } from '../../proxy/events.ts';
 import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
 import type { SendingEvents } from '../../store/sending/events.ts';
 import type { StoreEvents } from '../../store/store.ts';
+import type { HelperEvents } from '../../upstream/helpers/helpers.ts';
 import type { UpstreamEvents } from '../../upstream/upstream.ts';
 import { clusterEvents, streamEvents } from './clusters.ts';
 import { conditionMetrics } from './conditions.ts';
@@ -36,6 +37,7 @@ export type MeteredEvents = CountedEvents & MirrorEvents & WorkqueueEvents;
 /** What is turned into numbers here; the mirror's events are counted beside. */
 type CountedEvents = CacheEvents &
   UpstreamEvents &
+  HelperEvents &
   StoreEvents &
   DiskTierEvents &
   SendingEvents &
@@ -97,6 +99,7 @@ export function createMetrics(): Metrics {
       ...scrubEvents(registry),
       ...upstreamEvents(registry),
       ...clusterEvents(registry),
+      ...helperEvents(registry),
       ...missEvents(registry),
       ...streamEvents(registry),
       ...fleetEvents(registry),
@@ -254,6 +257,15 @@ function upstreamEvents(registry: Registry): Omit<UpstreamEvents, 'received'> {
       for (const each of ['closed', 'open', 'half-open'] as const) {
         breaker(upstream, each).value = each === state ? 1 : 0;
       }
+    },
+  };
+}
+
+function helperEvents(registry: Registry): HelperEvents {
+  const runs = counter(registry, table.helperRuns);
+  return {
+    helperAsked({ outcome }) {
+      runs(outcome).value += 1;
     },
   };
 }

@@ -22,6 +22,11 @@ export const table = {
   idleClients: ['quayside_idle_clients_cut_total', 'Clients disconnected because they stopped reading.', []],
   refused: ['quayside_access_refused_total', 'Requests refused with 401 or 403.', ['reason']],
   tokens: ['quayside_tokens_issued_total', 'Tokens handed out.', []],
+  helperRuns: [
+    'quayside_credential_helper_runs_total',
+    'Runs of credential helpers, by outcome.',
+    ['outcome'],
+  ],
   misses: [
     'quayside_misses_total',
     'Misses of tags for which a rule names a source, by outcome.',

@@ -1,5 +1,6 @@
 import { anySignal, systemClock } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import { anonymous } from '../credential.ts';
 import { createDownloads, type Downloads } from '../download/downloads.ts';
 import { type Dispatch, headerOf, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
 import { type Agents, createAgents } from '../http/agents.ts';
@@ -146,8 +147,8 @@ function sender(
   closing: AbortSignal,
 ): Pipeline {
   const { name, events, now, steady, requestsPerSecond, limit, share } = settings;
-  const credentials = credentialsFrom(settings.credentials, hostsOf(name, upstream));
-  const wire = transport({ ...settings, ...wires, secretsOf: (ask) => secretsOf(ask, credentials) });
+  const credentials = credentialsFrom(settings.credentials, hostsOf(name, upstream), settings.helpers);
+  const wire = transport({ ...settings, ...wires, secretsOf: (ask) => secretsOf(ask, credentials.find) });
   const clock = { ...systemClock, now: steady };
   const slow =
     requestsPerSecond === undefined ? wire : rateLimited(wire, () => requestsPerSecond * share(), clock);
@@ -192,7 +193,7 @@ function sender(
     ...settings,
     upstream,
     send: foreign,
-    credentials: async () => undefined,
+    credentials: anonymous,
     tokens: createUpstreamTokens({ send: foreign, method: 'GET', now, closing }),
   });
   const send = followed({ ...settings, upstream, own: login, foreign, guest });

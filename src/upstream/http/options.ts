@@ -1,3 +1,4 @@
+import type { CredentialHelpers } from '../helpers/helpers.ts';
 import type { AdaptiveLimit } from '../resilience/adaptive.ts';
 import type { BreakerOptions } from '../resilience/breaker.ts';
 import type { UpstreamEvents } from '../upstream.ts';
@@ -6,7 +7,7 @@ import type { UpstreamEvents } from '../upstream.ts';
 export type UpstreamCredentialFiles =
   /** One user for everything; a line end after the secret is not part of it. */
   | { readonly usernameFile: string; readonly passwordFile: string }
-  /** A docker or podman auth file; the longest `host/repository` prefix wins. No helpers. */
+  /** A docker or podman auth file; the longest `host/repository` prefix wins. */
   | { readonly authFile: string };
 
 export interface UpstreamOptions {
@@ -16,6 +17,8 @@ export interface UpstreamOptions {
   readonly url: string;
   /** Default: anonymous. */
   readonly credentials?: UpstreamCredentialFiles;
+  /** Programs that have logins, of which an auth file may name some. Default: none is run. */
+  readonly helpers?: CredentialHelpers;
   /** PEM of the authorities to trust instead of the built-in ones. */
   readonly caFile?: string;
   /** Whether TLS is verified. False only for a command of a user who asks for it. Default: true. */

@@ -1,6 +1,6 @@
 // Room `upstream/http`: one HTTP request to a registry: agents, proxies, redirects. In: a request.
 // Out: an answer of whatever status. Imports: base, oci, upstream, upstream/resilience; types of
-// upstream/download.
+// upstream/download, upstream/helpers.
 
 import type { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';

@@ -1,10 +1,13 @@
 // Room `upstream/login`: logs in at a registry, by token or password. In: a request without a
 // login. Out: the same with one; credentials that are followed. Imports: base, oci, upstream,
-// upstream/http, upstream/resilience.
+// upstream/helpers, upstream/http, upstream/resilience.
 
+import { isDeepStrictEqual } from 'node:util';
 import { createLru } from '../../base/state/lru.ts';
+import { unlessAborted } from '../../base/time/wait.ts';
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { Credentials, UpstreamCredential } from '../credential.ts';
 import {
   type Dispatch,
   discard,
@@ -16,7 +19,6 @@ import {
   type UpstreamResponse,
 } from '../exchange.ts';
 import { parseTarget, type TargetRules } from '../http/redirect.ts';
-import type { Credentials } from './credentials.ts';
 import { basicOf, type UpstreamTokens } from './tokens.ts';
 
 interface LoginOptions extends TargetRules {
@@ -32,6 +34,8 @@ interface Authorization {
   /** A token that was got just now, so that its refusal says more than that it has ended. */
   readonly isNew: boolean;
   readonly challenge: Challenge;
+  /** What it shows: a password; undefined for a token. */
+  readonly shows?: UpstreamCredential;
   /** Equal for answers that come to the same. */
   readonly key: string;
 }
@@ -72,10 +76,17 @@ export function authenticated(options: LoginOptions): Dispatch {
     let used = await guessed(ask);
     for (;;) {
       const answer = await options.send(authorised(ask, used));
+      const renewed = answer.status === 403 ? await renewedOf(used, ask, options) : undefined;
+      if (renewed !== undefined) {
+        discard(answer);
+        used = renewed;
+        continue;
+      }
       if (answer.status !== 401) return answer;
       discard(answer);
       if (used !== undefined) {
         refused.push(used);
+        if (used.shows !== undefined) options.credentials.refused(used.shows);
         options.tokens.forget(used.value.replace(/^Bearer /, ''));
       }
       const challenges = challengesOf(answer);
@@ -142,7 +153,7 @@ async function nextOf(
     if (isSpent(challenge, refused, ask)) continue;
     try {
       const next = await authorizationFor(challenge, ask, options);
-      if (next !== undefined) return next;
+      if (next !== undefined && !wasRefused(next, refused)) return next;
     } catch (error) {
       if (!isRefusal(error)) throw error;
       failure ??= error;
@@ -152,11 +163,28 @@ async function nextOf(
   return undefined;
 }
 
+/** A password is tried again only where it is another one. */
+function wasRefused({ challenge, value }: Authorization, refused: readonly Authorization[]): boolean {
+  return challenge.scheme === 'basic' && refused.some((each) => each.value === value);
+}
+
+/** Amazon's registry answers an ended password with 403: the one of a helper is asked for again. */
+async function renewedOf(
+  used: Authorization | undefined,
+  ask: UpstreamRequest,
+  options: LoginOptions,
+): Promise<Authorization | undefined> {
+  if (used?.shows === undefined || !isReplayable(ask)) return undefined;
+  if (!options.credentials.refused(used.shows)) return undefined;
+  const next = await authorizationFor(used.challenge, ask, options).catch(() => undefined);
+  return next?.value === used.value ? undefined : next;
+}
+
 /** A new token that lacks a right will lack it again, so it is not asked for twice. */
 function isSpent(challenge: Challenge, refused: readonly Authorization[], ask: UpstreamRequest): boolean {
   const key = keyOf(challenge, ask);
   const same = refused.filter((each) => each.key === key);
-  if (challenge.scheme === 'basic') return same.length > 0;
+  if (challenge.scheme === 'basic') return false;
   const news = same.filter(({ isNew }) => isNew).length;
   return news > 1 || (news === 1 && challenge.parameters['error'] === 'insufficient_scope');
 }
@@ -172,12 +200,30 @@ async function authorizationFor(
 ): Promise<Authorization | undefined> {
   const { scheme, parameters } = challenge;
   const key = keyOf(challenge, ask);
-  const credential = await options.credentials(ask.push?.repository ?? repositoryOf(ask.url) ?? '');
-  if (scheme === 'basic') return credential && { value: basicOf(credential), isNew: true, challenge, key };
+  const find = (): Promise<UpstreamCredential | undefined> =>
+    unlessAborted(options.credentials.find(ask.push?.repository ?? repositoryOf(ask.url) ?? ''), ask.signal);
+  const credential = await find();
+  if (scheme === 'basic')
+    return credential && { value: basicOf(credential), isNew: true, challenge, shows: credential, key };
   const realm = realmOf(parameters['realm'] ?? '', ask.url, options);
   const question = { realm, service: parameters['service'], scope: scopeOf(challenge, ask), credential };
-  const { value, isNew } = await options.tokens.get(question, ask.signal);
+  const get = (credential: UpstreamCredential | undefined) =>
+    options.tokens.get({ ...question, credential }, ask.signal);
+  const { value, isNew } = await get(credential).catch(async (error: unknown) => {
+    const isOurs = credential !== undefined && isLoginRefusal(error);
+    if (!isOurs || !options.credentials.refused(credential)) throw error;
+    const other = await find();
+    if (isDeepStrictEqual(other, credential)) throw error;
+    return get(other);
+  });
   return { value: `Bearer ${value}`, isNew, challenge, key };
+}
+
+/** Whether a token server does not take our credentials. */
+function isLoginRefusal(error: unknown): boolean {
+  if (!(error instanceof RegistryError) || error.code !== 'DENIED') return false;
+  const status = error.detail?.['upstreamStatus'];
+  return status === 400 || status === 401 || status === 403;
 }
 
 function keyOf(challenge: Challenge, ask: UpstreamRequest): string {

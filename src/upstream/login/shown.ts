@@ -1,5 +1,5 @@
+import type { UpstreamCredential } from '../credential.ts';
 import { repositoryOf, type UpstreamRequest } from '../exchange.ts';
-import type { UpstreamCredential } from './credentials.ts';
 
 /** Letters of a shorter secret may be anywhere. */
 const shortest = 4;

@@ -2,10 +2,10 @@ import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
 import { unlessAborted } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { UpstreamCredential } from '../credential.ts';
 import { type Dispatch, discard, type UpstreamResponse, wholeBody } from '../exchange.ts';
 import { orTryAgain, refusedBy } from '../resilience/retry.ts';
 import { replyOf } from '../resilience/words.ts';
-import type { UpstreamCredential } from './credentials.ts';
 import { parseTokenAnswer, type Token } from './token-answer.ts';
 
 /** One scope, or several with a space between them, at one token server. */

@@ -1,6 +1,9 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { badDay, layerBytes } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
+import { helperProgram } from '../../support/helper-program.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 
 test('an upstream that is added is served, and one that is removed is unknown', async (t) => {
@@ -137,4 +140,19 @@ test('one part that cannot be made leaves all as it was', async (t) => {
     (await day.look()).map(({ type, name }) => [type, name]),
     before.map(({ type, name }) => [type, name]),
   );
+});
+
+test('helpers that change are used for the next request, and upstreams connect anew', async (t) => {
+  const says = { ServerURL: 'quay.io', Username: 'robot', Secret: 'of-a-helper' };
+  const { directory } = helperProgram(t.testdir(), 'docker-credential-tool', { says });
+  const authFile = join(t.testdirName, 'auth.json');
+  await writeFile(authFile, JSON.stringify({ credsStore: 'tool' }));
+  const day = await badDay(t, { upstream: { credentials: { authFile } } });
+  day.double.switches.requiresBasic = { user: 'robot', password: 'of-a-helper' };
+  t.not((await day.get('manifests/tools')).status, 200, 'no helper is allowed');
+  await day.reload({
+    upstream: { credentials: { authFile } },
+    settings: { credentialHelpers: { directories: [directory] } },
+  });
+  t.equal((await day.get('manifests/tools')).status, 200);
 });

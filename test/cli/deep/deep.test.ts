@@ -7,6 +7,7 @@ import { deepCheck } from '../../../src/cli/deep/deep-check.ts';
 import { load } from '../../../src/config/load.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { clusterDouble } from '../../support/cluster-double.ts';
+import { helperProgram } from '../../support/helper-program.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { s3Double } from '../../support/s3-double.ts';
 import { recordedIo } from '../io.ts';
@@ -236,4 +237,36 @@ test('the schema names every setting with its default', async (t) => {
       upstreams: { type: 'object' },
     },
   });
+});
+
+test('a helper that an auth file names is looked for, and asked for the login', async (t) => {
+  const double = await registryDouble();
+  t.teardown(() => double.close());
+  double.switches.requiresBasic = { user: 'robot', password: 'of-a-helper' };
+  t.testdir({
+    'fine.json': JSON.stringify({ auths: { 'a.example': {} }, credHelpers: { 'a.example': 'tool' } }),
+    'absent.json': JSON.stringify({ credHelpers: { 'b.example': 'absent', 'c.example': '../x' } }),
+  });
+  const says = { ServerURL: 'a.example', Username: 'robot', Secret: 'of-a-helper' };
+  const { directory } = helperProgram(t.testdirName, 'docker-credential-tool', { says });
+  const { out } = await checked(
+    t,
+    `store: { memory: {} }
+spool: { path: DIR/spool }
+defaultUpstream: none
+credentialHelpers:
+  directories: [${directory}]
+  exec: [{ name: provider, matchImages: ["*.example"] }]
+upstreams:
+  a.example: { url: ${double.url}, allowPrivateAddresses: true, credentials: { authFile: DIR/fine.json } }
+  b.example: { url: ${double.url}, allowPrivateAddresses: true, credentials: { authFile: DIR/absent.json } }
+`,
+    '--deep',
+  );
+  t.match(out, /^upstream a\.example: answers GET \/v2\/ with 200$/m);
+  const where = 'upstreams["b.example"].credentials.authFile: DIR/absent.json:';
+  t.match(out, `${where} credHelpers.b.example: docker-credential-absent is no executable file`);
+  t.match(out, `${where} credHelpers.c.example: the name of a helper has`);
+  t.match(out, 'credentialHelpers.exec[0].name: provider is no executable file');
+  t.notMatch(out, 'fine.json');
 });

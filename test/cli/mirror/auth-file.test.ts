@@ -1,7 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'tap';
-import { authFile } from '../../../src/cli/mirror/auth-file.ts';
+import { authFile, commandHelpers } from '../../../src/cli/mirror/auth-file.ts';
+import { load } from '../../../src/config/load.ts';
+import { helperProgram } from '../../support/helper-program.ts';
+import { recordedIo } from '../io.ts';
 
 async function written(...files: string[]): Promise<void> {
   for (const file of files) {
@@ -43,4 +46,25 @@ test('then those that podman and docker write are tried', async (t) => {
   await written(join(path, 'docker/config.json'));
   const docker = { HOME: join(path, 'other'), DOCKER_CONFIG: join(path, 'docker') };
   t.equal(await authFile(undefined, docker), join(path, 'docker/config.json'));
+});
+
+const server = { registry: 'r.test', repository: 'a' };
+
+test('a command runs helpers from the directories of its environment, or of its settings', async (t) => {
+  const folder = t.testdir();
+  const says = { ServerURL: 'r.test', Username: 'robot', Secret: 's' };
+  const { directory } = helperProgram(folder, 'docker-credential-tool', { says });
+  const place = { file: 'auth.json', key: 'credsStore', helper: 'tool' };
+  const io = { ...recordedIo(), env: { QUAYSIDE_CREDENTIAL_HELPERS: `relative:/nowhere:${directory}` } };
+  t.match(await commandHelpers(io).named(place, server), { username: 'robot' });
+  const settings = load(`credentialHelpers: { directories: [${directory}] }`, {});
+  t.match(await commandHelpers(recordedIo(), settings).named(place, server), { username: 'robot' });
+});
+
+test('a helper that a command does not run is a warning with file and key', async (t) => {
+  const io = recordedIo();
+  const place = { file: 'auth.json', key: 'credHelpers.r.test', helper: 'tool' };
+  t.equal(await commandHelpers(io).named(place, server), undefined);
+  t.match(io.err(), 'warning: auth.json: credHelpers.r.test names the credential helper tool: ');
+  t.match(io.err(), 'QUAYSIDE_CREDENTIAL_HELPERS');
 });

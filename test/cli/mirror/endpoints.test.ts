@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
+import { commandHelpers } from '../../../src/cli/mirror/auth-file.ts';
 import { createMirrorEndpoints } from '../../../src/cli/mirror/endpoints.ts';
 import { allTags } from '../../../src/mirror/endpoints/reading.ts';
 import { type ImagePlace, parsePullSpec } from '../../../src/mirror/references/pull-spec.ts';
@@ -10,6 +11,7 @@ import {
   type RegistryDoubleOptions,
   registryDouble,
 } from '../../support/registry-double.ts';
+import { recordedIo } from '../io.ts';
 
 const usual = {
   insecure: false,
@@ -21,6 +23,7 @@ const usual = {
   dir: '/dir',
   fromDir: '/from',
   env: {},
+  helpers: commandHelpers(recordedIo()),
 };
 
 async function registry(t: Test, options: RegistryDoubleOptions = {}) {

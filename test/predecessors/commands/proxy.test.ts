@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
+import { parseGoDuration } from '../../../src/base/text/go-duration.ts';
 import type { Start } from '../../../src/cli/serve/serve.ts';
 import { type Config, load } from '../../../src/config/load.ts';
-import { parseGoDuration } from '../../../src/predecessors/commands/go-duration.ts';
 import { proxying } from '../../../src/predecessors/commands/proxy.ts';
 import { recordedIo } from '../../cli/io.ts';
 

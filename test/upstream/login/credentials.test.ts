@@ -1,7 +1,8 @@
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { credentialFor, credentialsFrom, parseAuthFile } from '../../../src/upstream/login/credentials.ts';
+import { credentialsFrom } from '../../../src/upstream/login/credentials.ts';
+import { credentialFor, parseAuthFile } from '../../../src/upstream/login/login-file.ts';
 
 function basic(pair: string): { readonly auth: string } {
   return { auth: Buffer.from(pair).toString('base64') };
@@ -55,16 +56,16 @@ test('an auth file is read again when it has changed', async (t) => {
   const authFile = join(t.testdir(), 'auth.json');
   const credentials = credentialsFrom({ authFile }, ['quay.io']);
   await writeFile(authFile, JSON.stringify({ auths: { 'quay.io': basic('a:1') } }));
-  t.match(await credentials('x'), { username: 'a' });
+  t.match(await credentials.find('x'), { username: 'a' });
   await writeFile(authFile, JSON.stringify({ auths: { 'quay.io': basic('b:2') } }));
   await utimes(authFile, new Date(), new Date(Date.now() + 5_000));
-  t.match(await credentials('x'), { username: 'b' });
+  t.match(await credentials.find('x'), { username: 'b' });
 });
 
 test('an auth file that is not JSON is refused for as long as it is there, and not quoted', async (t) => {
   const authFile = join(t.testdir({ 'auth.json': '{"auths": secret' }), 'auth.json');
   const credentials = credentialsFrom({ authFile }, ['quay.io']);
-  const refusal: unknown = await credentials('x').catch((error: unknown) => error);
+  const refusal: unknown = await credentials.find('x').catch((error: unknown) => error);
   t.match(refusal, { code: 'UNAVAILABLE', retry: 'later', cause: undefined });
   t.notMatch(String(refusal), 'secret');
 });

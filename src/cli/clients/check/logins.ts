@@ -1,9 +1,6 @@
 import { fieldsOf, jsonOrNone } from '../../../base/text/json.ts';
-import {
-  credentialFor,
-  parseAuthFile,
-  type UpstreamCredential,
-} from '../../../upstream/login/credentials.ts';
+import type { UpstreamCredential } from '../../../upstream/credential.ts';
+import { credentialFor, parseAuthFile } from '../../../upstream/login/login-file.ts';
 import { ConfigurationTrouble, type Machine } from '../machine.ts';
 
 /** What a client shows at a host. */

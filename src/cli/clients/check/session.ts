@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { getCACertificates } from 'node:tls';
 import { field, jsonOrNone, textOf } from '../../../base/text/json.ts';
 import { type Challenge, parseChallenges } from '../../../oci/challenge.ts';
-import type { UpstreamCredential } from '../../../upstream/login/credentials.ts';
+import type { UpstreamCredential } from '../../../upstream/credential.ts';
 import type { Link, LinkFinding } from './link.ts';
 import { bodyOf, connectionTrouble, LinkTrouble, refusal } from './link-trouble.ts';
 
