@@ -9,6 +9,7 @@ import { access } from './scenarios/access.ts';
 import { blobSizes } from './scenarios/blob-sizes.ts';
 import { coldImage, herd } from './scenarios/cold-image.ts';
 import { corruptBlob } from './scenarios/corrupt-blob.ts';
+import { fleet } from './scenarios/fleet.ts';
 import { hotManifest } from './scenarios/hot-manifest.ts';
 import { imageShapes } from './scenarios/image-shapes.ts';
 import { longTags } from './scenarios/long-tags.ts';
@@ -34,6 +35,7 @@ const scenarios: readonly (Scenario | OwnScenario)[] = [
   hotManifest,
   slowReaders,
   workers,
+  fleet,
   s3Calls,
   access,
   mirror,

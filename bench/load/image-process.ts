@@ -5,6 +5,8 @@ import { bufferBytes } from './pull.ts';
 
 export interface ImageQuestion {
   readonly origin: string;
+  /** Servers to which clients are dealt in turn. Default: all ask `origin`. */
+  readonly origins?: readonly string[];
   /** The manifest first, then what it names. */
   readonly paths: readonly string[];
   /** How many clients, all starting at once. */
@@ -35,7 +37,12 @@ const buffer = Buffer.alloc(bufferBytes({}));
 
 async function pullImages(question: ImageQuestion): Promise<ImagesPulled> {
   const started = performance.now();
-  const pulled = await Promise.all(Array.from({ length: question.clients }, () => pullImage(question)));
+  const { origin, origins = [origin], clients } = question;
+  const pulled = await Promise.all(
+    Array.from({ length: clients }, (_, index) =>
+      pullImage({ ...question, origin: origins[index % origins.length] ?? origin }),
+    ),
+  );
   const failed = pulled.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
   if (failed[0] !== undefined && question.mayFail !== true) throw new Error(failed[0]);
   const firsts = pulled.map(({ firstByteMs }) => firstByteMs).sort((a, b) => a - b);

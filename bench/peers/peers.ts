@@ -63,7 +63,6 @@ const peers: Readonly<Record<Exclude<PeerName, 'quayside'>, Peer>> = {
         missing: `${zotVariable} names no binary, and nothing here builds one`,
       },
     args: (file) => ['serve', file],
-    lacks: ['s3'],
   },
 };
 

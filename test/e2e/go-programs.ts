@@ -122,7 +122,7 @@ export async function built(
 }
 
 /** The path of a published program that was built before; undefined otherwise. */
-export function builtBefore(name: 'distribution'): string | undefined {
+export function builtBefore(name: 'distribution' | 'versitygw'): string | undefined {
   const path = join(cache, `${name}-${programs[name].version}`, name);
   try {
     accessSync(path, constants.X_OK);

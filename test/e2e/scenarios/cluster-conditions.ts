@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { createSliceList } from '../../../src/app/replicas/endpoint-slices.ts';
+import { createKubernetesClient } from '../../../src/kubernetes/client.ts';
+import { loadKubeconfig } from '../../../src/kubernetes/kubeconfig.ts';
 import { until } from '../../support/program.ts';
 import { s3Double } from '../../support/s3-double.ts';
-import { cluster, clusterName, ourself } from '../fixtures/cluster.ts';
+import { type Cluster, cluster, clusterName, ourself } from '../fixtures/cluster.ts';
 import { command, quayside } from '../fixtures/quayside.ts';
-import type { Scenario } from '../scenario.ts';
+import type { Scenario, Scene } from '../scenario.ts';
 
 const namespace = '--namespace=quayside';
 
@@ -101,8 +104,51 @@ export const clusterConditions: Scenario = {
       ])
         assert.equal(await may(...words), 'no', words.join(' '));
     });
+    await slices(scene, judge);
   },
 };
+
+/** EndpointSlices as a real API server has them; there are no controllers to make them. */
+async function slices({ fact, stage }: Scene, judge: Cluster): Promise<void> {
+  const slice = (name: string, addresses: readonly string[], conditions = {}) => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace: 'quayside', labels: { 'kubernetes.io/service-name': 'quayside-fleet' } },
+    addressType: 'IPv4',
+    ports: [
+      { name: 'http', port: 8400 },
+      { name: 'members', port: 8402 },
+    ],
+    endpoints: addresses.map((address) => ({ addresses: [address], conditions })),
+  });
+  const rights = ['create', 'role', 'fleet', '--verb=list,watch'];
+  await judge.kubectl([...rights, '--resource=endpointslices.discovery.k8s.io', namespace]);
+  const subject = '--serviceaccount=quayside:quayside';
+  await judge.kubectl(['create', 'rolebinding', 'fleet', '--role=fleet', subject, namespace]);
+  const kubeconfig = await loadKubeconfig({ kubeconfigFile: judge.ourKubeconfig });
+  const failures: unknown[] = [];
+  const list = createSliceList({
+    ...{ client: createKubernetesClient({ kubeconfig }), namespace: 'quayside', service: 'quayside-fleet' },
+    ...{ port: 'members', failed: (error: unknown) => void failures.push(error) },
+  });
+  stage.defer(async () => list.close());
+  let members: readonly string[] = [];
+  const are = (...wanted: readonly string[]) =>
+    until(`${wanted}`, () => members.toSorted().join() === wanted.join());
+  await fact('the members of a fleet are what EndpointSlices say, at once as these change', async () => {
+    await judge.apply('slices.json', [slice('fleet-a', ['10.1.0.1', '10.1.0.2'])]);
+    list.follow((listed) => {
+      members = listed;
+    });
+    await are('10.1.0.1:8402', '10.1.0.2:8402');
+    await judge.apply('slices.json', [slice('fleet-b', ['10.1.0.3'], { ready: false })]);
+    await are('10.1.0.1:8402', '10.1.0.2:8402', '10.1.0.3:8402');
+    await judge.apply('slices.json', [slice('fleet-b', ['10.1.0.3'], { terminating: true })]);
+    await judge.kubectl(['delete', 'endpointslice', 'fleet-a', namespace]);
+    await are();
+    assert.deepEqual(failures, [], 'with the rights that the documents name');
+  });
+}
 
 interface Report {
   readonly conditions: readonly object[];

@@ -14,8 +14,10 @@ import { pushed, repeated } from '../fixtures/uploads.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
 const soonMs = 60_000;
-/** A lease whose holder is gone is waited for. */
-const takeoverMs = 120_000;
+/** A lease whose holder is gone is waited for; what changed meanwhile is copied after that. */
+const takeoverMs = 10_000;
+const copiedMs = 120_000;
+const turnMs = 1_000;
 const namespace = 'ocp';
 
 /**
@@ -42,6 +44,16 @@ interface Stand {
   readonly qci: Registry;
   readonly images: readonly Placed[];
   readonly private: Placed;
+  /** Both processes, as they know each other. */
+  readonly members: Readonly<Record<ServeName, string>>;
+}
+
+type ServeName = 'first' | 'second';
+
+/** A process, and where its queue is shown. */
+interface Serve {
+  readonly program: Program;
+  readonly api: string;
 }
 
 async function streamStand(scene: Scene): Promise<Stand> {
@@ -59,7 +71,8 @@ async function streamStand(scene: Scene): Promise<Stand> {
   await pushAll(appCi.url, [...images, other]);
   await cluster.put(`${namespace}/4.20`, digestsOf(images));
   await cluster.put('ocp-priv/4.20', digestsOf([other]));
-  return { cluster, appCi, qci, images, private: other };
+  const members = { first: `127.0.0.1:${await freePort()}`, second: `127.0.0.1:${await freePort()}` };
+  return { cluster, appCi, qci, images, private: other, members };
 }
 
 function digestsOf(images: readonly Placed[]): Readonly<Record<string, string>> {
@@ -69,7 +82,13 @@ function digestsOf(images: readonly Placed[]): Readonly<Record<string, string>> 
 /**
  * The command line of the original's Deployment, and the places of this machine by `--settings`.
  */
-async function mirrorServe(scene: Scene, { cluster, appCi, qci }: Stand, name: string): Promise<Program> {
+async function mirrorServe(
+  scene: Scene,
+  stand: Stand,
+  name: ServeName,
+  label: string = name,
+): Promise<Serve> {
+  const { cluster, appCi, qci, members } = stand;
   const { stage } = scene;
   const file = (ending: string) => join(stage.directory, `${name}-${ending}`);
   const [port, adminPort, api] = [await freePort(), await freePort(), await freePort()];
@@ -82,7 +101,10 @@ async function mirrorServe(scene: Scene, { cluster, appCi, qci }: Stand, name: s
     defaultUpstream: names.qci,
     upstreams: { [names.qci]: upstream(qci), [names.appCi]: upstream(appCi) },
     mirror: { listen: `127.0.0.1:${api}` },
+    fleet: { listen: members[name], keyFile: file('fleet.key'), addresses: Object.values(members) },
+    shutdownDelayMs: '5s',
   };
+  await writeFile(file('fleet.key'), 'the key that both processes share, of more than 32');
   await writeFile(file('settings.yaml'), JSON.stringify(settings));
   await writeFile(file('auth.json'), '{}');
   await writeFile(file('config.yaml'), 'supplementalCIImages: {}\n');
@@ -101,9 +123,9 @@ async function mirrorServe(scene: Scene, { cluster, appCi, qci }: Stand, name: s
     `--kubeconfig=${await cluster.kubeconfig(name, token, cluster.way)}`,
     `--settings=${file('settings.yaml')}`,
   ];
-  const program = await stage.start(process.execPath, [command, ...args], { name: `mirror-${name}` });
+  const program = await stage.start(process.execPath, [command, ...args], { name: `mirror-${label}` });
   await program.listens(api);
-  return program;
+  return { program, api: `http://127.0.0.1:${api}/api/v1/mirrors` };
 }
 
 async function atTheStart({ fact }: Scene, { qci, images, private: other }: Stand) {
@@ -152,34 +174,67 @@ async function withoutTheServer({ fact }: Scene, { cluster, appCi, qci, images }
   });
 }
 
-async function takenOver(scene: Scene, stand: Stand, first: Program) {
+async function takenOver(scene: Scene, stand: Stand, first: Serve) {
   const { cluster, appCi, qci, images } = stand;
   const { fact } = scene;
   const holder = async () => {
     const words = ['get', 'lease', 'ci-image-mirror', '-n', 'ci', '-o', 'jsonpath={.spec.holderIdentity}'];
     return (await cluster.kubectl(words)).stdout;
   };
+  const before = await holder();
+  const second = await mirrorServe(scene, stand, 'second');
   await fact('who works holds the Lease that the original had; a second one waits', async () => {
-    const before = await holder();
     assert.notEqual(before, '');
-    await mirrorServe(scene, stand, 'second');
     assert.equal(await holder(), before);
   });
-  await fact(
-    'when the first one is killed the second one takes over, and copies what changed meanwhile',
+  await fact('who waits passes what it is asked on to the one that works', async () => {
+    const answered = async () => (await fetch(second.api)).status === 200;
+    await until('the second one knows who works', answered);
+    const query = '?action=show&state=all&limit=100';
+    const [here, there] = await Promise.all([first, second].map(async ({ api }) => fetch(api + query)));
+    assert.deepEqual(await there?.json(), await here?.json());
+  });
+  await fact('when the first one is killed the second one takes over within 10 s', async () => {
+    const killedAt = Date.now();
+    await first.program.stop('SIGKILL');
+    assert.ok((await acquiredAt(second.program, killedAt)) - killedAt <= takeoverMs);
+    assert.notEqual(await holder(), before);
+  });
+  await fact('and copies what changed meanwhile, once', async () => {
+    const [, , tests] = images;
+    assert.ok(tests);
+    const newer = await pushedNewer(appCi, tests, 'between two');
+    await qci.forget();
+    await cluster.put(`${namespace}/4.20`, digestsOf([newer]));
+    await inQci(qci, [newer], copiedMs);
+    assert.deepEqual(repeated(pushed(await qci.asked())), []);
+  });
+  await fact('one that gets SIGTERM is followed within a second, while it still serves', async () => {
+    const third = await mirrorServe(scene, stand, 'first', 'third');
+    const knows = async () => (await fetch(third.api)).status === 200;
+    await until('both know each other', knows);
+    const stoppedAt = Date.now();
+    const ended = second.program.stop('SIGTERM');
+    assert.ok((await acquiredAt(third.program, stoppedAt)) - stoppedAt <= turnMs);
+    await ended;
+  });
+}
+
+/** When the process said that it copies, after that time; milliseconds since the epoch. */
+async function acquiredAt(program: Program, after: number): Promise<number> {
+  let found: number | undefined;
+  await until(
+    'the lease has another holder',
     async () => {
-      const before = await holder();
-      await first.stop('SIGKILL');
-      const [cli, installer, tests] = images;
-      assert.ok(cli && installer && tests);
-      const newer = await pushedNewer(appCi, tests, 'between two');
-      await qci.forget();
-      await cluster.put(`${namespace}/4.20`, digestsOf([newer]));
-      await inQci(qci, [newer], takeoverMs);
-      assert.notEqual(await holder(), before);
-      assert.deepEqual(repeated(pushed(await qci.asked())), []);
+      const lines = (await program.output())
+        .split('\n')
+        .filter((line) => line.includes('acquired the mirror'));
+      found = lines.map((line) => Date.parse(JSON.parse(line).time)).find((at) => at >= after);
+      return found !== undefined;
     },
+    3 * takeoverMs,
   );
+  return found ?? Number.POSITIVE_INFINITY;
 }
 
 async function pushedNewer(appCi: Registry, { repository, tag }: Placed, seed: string): Promise<Placed> {
