@@ -3,7 +3,7 @@ import { defined } from '../../base/text/defined.ts';
 import type { Config } from '../../config/load.ts';
 import { type BucketSettings, createBucketSettings } from '../../store/s3/bucket/bucket-settings.ts';
 import { createBucketCheck } from '../../store/s3/setup/bucket-check.ts';
-import { bucketConditionTypes } from '../../store/s3/setup/bucket-conditions.ts';
+import { type BucketFinding, bucketConditionTypes } from '../../store/s3/setup/bucket-conditions.ts';
 import { foundBucket, madeSteps, type StepOutcome } from '../../store/s3/setup/bucket-ensure.ts';
 import {
   type BucketPlan,
@@ -56,7 +56,7 @@ async function ensured(
 ): Promise<number> {
   const plan = bucketPlan(await foundBucket(bucket), wanted);
   const outcomes: StepOutcome[] = [];
-  let conditions: readonly string[] = [];
+  let conditions: readonly BucketCondition[] = [];
   const say = (line: string) => asJson || io.stdout.write(`${line}\n`);
   for (const line of planLines(plan, place)) say(line);
   const isOurs = plan.owner === 'ours' || plan.owner === 'none';
@@ -67,8 +67,8 @@ async function ensured(
       say(outcomeLine(outcome));
       outcomes.push(outcome);
     }
-    conditions = await conditionLines(bucket, wanted, place);
-    for (const line of conditions) say(line);
+    conditions = await conditionsOf(bucket, wanted, place);
+    for (const line of conditions.map(conditionLine)) say(line);
   }
   if (asJson) writeJson(io.stdout, documentOf(place, plan, outcomes, conditions));
   return plan.owner === 'unknown' || outcomes.some(isFailure) ? 1 : 0;
@@ -78,7 +78,7 @@ function documentOf(
   bucket: string,
   { owner, steps, untold }: BucketPlan,
   outcomes: readonly StepOutcome[],
-  conditions: readonly string[],
+  conditions: readonly BucketCondition[],
 ) {
   const changes = outcomes.map((outcome) => ({
     change: stepText(outcome.step),
@@ -131,19 +131,28 @@ function outcomeLine(outcome: StepOutcome): string {
   return `${verdict}: ${stepText(step)}: ${refused.code}: ${refused.message}${next}`;
 }
 
-async function conditionLines(
+interface BucketCondition extends BucketFinding {
+  readonly type: string;
+}
+
+async function conditionsOf(
   bucket: BucketSettings,
   { identity, prefix }: WantedBucket,
   place: string,
-): Promise<readonly string[]> {
+): Promise<readonly BucketCondition[]> {
   const check = createBucketCheck(bucket, { place, identity, prefix });
   const settings = await check.settings();
   const found = [...(await check.presence()), ...settings];
-  const width = Math.max(...bucketConditionTypes.map((type) => type.length));
-  return bucketConditionTypes.map((type, index) => {
-    const { status = '', reason = '', message = '' } = found[index] ?? {};
-    return `${type.padEnd(width)}  ${status.padEnd(7)}  ${reason}: ${message}`;
+  return found.flatMap((finding, index) => {
+    const type = bucketConditionTypes[index];
+    return type === undefined ? [] : [{ type, ...finding }];
   });
+}
+
+const typeWidth = Math.max(...bucketConditionTypes.map((type) => type.length));
+
+function conditionLine({ type, status, reason, message }: BucketCondition): string {
+  return `${type.padEnd(typeWidth)}  ${status.padEnd(7)}  ${reason}: ${message}`;
 }
 
 function wantedBucket(values: Flags, { identity, prefix }: S3Settings): WantedBucket {

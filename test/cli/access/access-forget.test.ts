@@ -46,7 +46,9 @@ test('a running server forgets, found by its URL or by its settings', async (t) 
   t.equal(await accessForget(['--admin', url], io), 0);
   t.equal(io.out(), `${host}: forgotten\n`);
   const file = join(t.testdir({ 'q.yaml': `admin: { listen: "${host}" }` }), 'q.yaml');
-  t.equal(await accessForget(['--config', file], recordedIo()), 0);
+  const json = recordedIo();
+  t.equal(await accessForget(['--config', file, '-o', 'json'], json), 0);
+  t.same(JSON.parse(json.out()), { host, forgotten: true });
   t.equal(seen.count, 2);
 });
 

@@ -52,6 +52,17 @@ test('the mirror sets of deploy/openshift are what the command writes', async (t
     t.equal(await readFile(name, 'utf8'), await readFile(name.replace(directory, deploy), 'utf8'), name);
 });
 
+test('-o json prints the files, or the names of those that it wrote', async (t) => {
+  const directory = await folder(t);
+  const { files } = JSON.parse((await generated([...ci, '-o', 'json'])).out);
+  const { written } = JSON.parse((await generated([...ci, '-o', 'json', '--dir', directory])).out);
+  t.same(
+    written,
+    files.map(({ path }: { path: string }) => join(directory, path)),
+  );
+  for (const [index, name] of written.entries()) t.equal(await readFile(name, 'utf8'), files[index].text);
+});
+
 test('objects are printed as one stream, with a mirror set for tags and one for digests', async (t) => {
   const [tags, digests, provider] = objectsIn((await generated(ci)).out);
   const mirrors = [

@@ -104,3 +104,17 @@ test('mistakes in the command line exit with 2', async (t) => {
   t.equal(await run(['bucket', 'ensure'], io), 2);
   t.match(io.err(), /needs --config FILE/);
 });
+
+test('-o json prints one document of plan, changes and conditions', async (t) => {
+  const { s3, ensure } = await stage(t);
+  s3.bucket.exists = false;
+  const planned = JSON.parse((await ensure('-o', 'json')).out);
+  t.match(planned, { bucket: /^bucket quayside at /, owner: 'none', changes: [], conditions: [] });
+  const { plan, changes, conditions } = JSON.parse((await ensure('-o', 'json', '--confirm')).out);
+  t.same(plan, planned.plan);
+  t.same(
+    changes.map(({ change, isDone }: { change: string; isDone: boolean }) => [change, isDone]),
+    plan.map((change: string) => [change, true]),
+  );
+  t.match(conditions[0], { type: /./, status: 'True', reason: /./, message: /./ });
+});

@@ -72,6 +72,15 @@ test('with --confirm the tag is set back, its image kept, and held against the m
   t.match(out, `quayside mirror release ${image}`);
 });
 
+test('-o json prints one document, of the plan and of what was done', async (t) => {
+  const { run, bad, good, image } = await revertRig(t);
+  const facts = { image, digest: bad, count: 2, previous: { tag: kept, digest: good }, keptAs: broken };
+  t.match(JSON.parse((await run('-o', 'json')).out), { ...facts, outcome: 'planned' });
+  const { steps, ...done } = JSON.parse((await run('-o', 'json', '--confirm')).out);
+  t.match(done, { ...facts, outcome: 'done' });
+  t.match(steps, [/^held by /, `${broken} keeps ${bad}`, `ocp_4.20_cli is ${good}`]);
+});
+
 test('an older version is chosen by its number', async (t) => {
   const { run, oldest, tag, good } = await revertRig(t);
   t.equal((await run('--confirm', '--version', '2')).code, 0);

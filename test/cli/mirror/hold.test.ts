@@ -49,3 +49,13 @@ test('a command line of a hold that means nothing is refused', async (t) => {
     await t.rejects(mirrorHold(args, recordedIo()), { name: 'UsageError' }, args.join(' '));
   await t.rejects(mirrorRelease([], recordedIo()), { name: 'UsageError' });
 });
+
+test('-o json prints the hold, and its end', async (t) => {
+  const { at } = await admin(t);
+  const io = recordedIo();
+  t.equal(await mirrorHold([...at, '-o', 'json', '--why', 'bug 1', destination], io), 0);
+  t.match(JSON.parse(io.out()), { destination, why: 'bug 1' });
+  const after = recordedIo();
+  t.equal(await mirrorRelease([...at, '-o', 'json', destination], after), 0);
+  t.same(JSON.parse(after.out()), { destination, released: true });
+});

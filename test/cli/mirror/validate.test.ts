@@ -51,6 +51,10 @@ test('what speaks against new entries is said, and old ones are not questioned',
     'old.yaml',
   ]);
   t.equal(code, 1);
+  const json = await run(t.testdir(), { 'new.yaml': file, 'old.yaml': old }, [
+    ...['--config', 'new.yaml', '--against', 'old.yaml', '-o', 'json'],
+  ]);
+  t.same(JSON.parse(json.stdout), { objections: stderr.trim().split('\n') });
   t.same(stderr.trim().split('\n'), [
     'source image docker.io/library/hub:v1 is from docker.io',
     'source image quay.io/someone/gone:v1 is not accessible',
