@@ -45,6 +45,7 @@ import {
 } from '../proxy/pull/blob-modes.ts';
 import type { Generation } from '../proxy/pull/generation.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
+import { schemaless } from '../proxy/schemaless.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics/metrics.ts';
@@ -154,6 +155,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
 function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...failureHooks,
+    ...schemaless,
     serverFactory: (handle) => createOrderedServer(handle, { ...serverLimits, ...(tls && { tls }) }),
     exposeHeadRoutes: false,
     ...options,

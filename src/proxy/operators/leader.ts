@@ -3,6 +3,7 @@ import { defined } from '../../base/text/defined.ts';
 import type { ForwardedReply, ForwardedRequest } from '../../fleet/protocol/forwarded.ts';
 import { MemberFailed } from '../../fleet/protocol/proven-get.ts';
 import { failure } from '../http/failure-hooks.ts';
+import { schemaless } from '../schemaless.ts';
 import { askerOf, type MirrorApiOptions, mirrorOrders, mirrorQueue, refused } from './mirror-api.ts';
 import { holdOrders, type MirrorHoldsOptions, mirrorHolds } from './mirror-holds.ts';
 
@@ -79,7 +80,7 @@ export function answersForwarded(
   mirror: MirrorApiOptions & MirrorHoldsOptions,
   isLeading: () => boolean,
 ): (request: ForwardedRequest) => Promise<ForwardedReply | undefined> {
-  const app: FastifyInstance = fastify({ exposeHeadRoutes: false });
+  const app: FastifyInstance = fastify({ ...schemaless, exposeHeadRoutes: false });
   failure(app);
   mirrorQueue(app, mirror);
   mirrorOrders(app, mirror);

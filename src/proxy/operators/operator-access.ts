@@ -1,6 +1,6 @@
 // Room `proxy/operators`: health, readiness, and what operators may see and change. In: requests to
-// the admin server. Out: answers of fixed form. Imports: base, fleet/protocol, oci, proxy/access,
-// proxy/http; types of auth, auth/clusters, proxy/clients.
+// the admin server. Out: answers of fixed form. Imports: base, fleet/protocol, oci, proxy,
+// proxy/access, proxy/http; types of auth, auth/clusters, proxy/clients.
 
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';

@@ -8,6 +8,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import { clientSignal, send } from '../http/body.ts';
 import { answer, begin, type Exchange, type Headers } from '../http/exchange.ts';
+import { schemaless } from '../schemaless.ts';
 import { blobHeaders } from './blobs.ts';
 
 type BypassRequest = Extract<RegistryRequest, { kind: 'blob' }>;
@@ -59,6 +60,7 @@ async function forwarder(passages: Passages): Promise<FastifyInstance['routing']
   const { default: httpProxy } = await import('@fastify/http-proxy');
   const failed = (error: unknown): void => passages.getStore()?.failed(error);
   const app: FastifyInstance = fastify({
+    ...schemaless,
     frameworkErrors: failed,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: maxPathBytes },

@@ -1,6 +1,6 @@
 // Room `proxy/pull`: the pull API under /v2. In: admitted requests. Out: manifests, blobs, lists,
-// redirects. Imports: base, oci, proxy/access, proxy/http; types of auth/guards, cache,
-// cache/blobs, cache/listings, cache/manifests, cache/registry, proxy, proxy/clients, store.
+// redirects. Imports: base, oci, proxy, proxy/access, proxy/http; types of auth/guards, cache,
+// cache/blobs, cache/listings, cache/manifests, cache/registry, proxy/clients, store.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
