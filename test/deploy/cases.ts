@@ -14,25 +14,33 @@ export interface Case {
   readonly name: string;
   /** Where its objects are. */
   readonly namespace: string;
-  /** The file with its values. */
-  readonly values: string;
+  /** The files with its values: a later one wins. */
+  readonly values: readonly string[];
 }
 
+const valuesOf = (...names: readonly string[]) => names.map((name) => join(chart, 'cases', `${name}.yaml`));
+
+/** Those of the server. */
 export const cases: readonly Case[] = [
-  { name: 'cache', namespace: 'quayside' },
-  { name: 'qci-appci', namespace: 'ci' },
-  { name: 'ci-images-mirror', namespace: 'ci' },
-  { name: 'all-in-one', namespace: 'ci' },
-].map((one) => ({ ...one, values: join(chart, 'cases', `${one.name}.yaml`) }));
+  { name: 'cache', namespace: 'quayside', values: valuesOf('cache') },
+  { name: 'qci-appci', namespace: 'ci', values: valuesOf('qci-appci') },
+  { name: 'ci-images-mirror', namespace: 'ci', values: valuesOf('ci-images-mirror') },
+  { name: 'all-in-one', namespace: 'ci', values: valuesOf('all-in-one') },
+];
+
+/** The pruner as a Deployment, and as a CronJob. */
+export const pruners: readonly [hourly: Case, nightly: Case] = [
+  { name: 'prune', namespace: 'quayside', values: valuesOf('prune') },
+  { name: 'prune-nightly', namespace: 'quayside', values: valuesOf('prune', 'prune-nightly') },
+];
+
+export const allCases: readonly Case[] = [...cases, ...pruners];
 
 /** The values of a case as Helm completes them by those of the chart. */
 export async function mergedValues({ values }: Pick<Case, 'values'>): Promise<Fields> {
-  const [own, given] = await Promise.all(
-    [join(chart, 'values.yaml'), values].map(
-      async (path): Promise<unknown> => parse(await readFile(path, 'utf8')),
-    ),
-  );
-  return merged(own, given) as Fields;
+  const read = async (path: string): Promise<unknown> => parse(await readFile(path, 'utf8'));
+  const [own, ...given] = await Promise.all([join(chart, 'values.yaml'), ...values].map(read));
+  return given.reduce(merged, own) as Fields;
 }
 
 function merged(own: unknown, given: unknown): unknown {

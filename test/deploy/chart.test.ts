@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { Errors } from 'typebox/schema';
-import { cases, chart, digestOf, kustomization, mergedValues, output } from './cases.ts';
+import { allCases, chart, digestOf, kustomization, mergedValues, output } from './cases.ts';
 import { chartFiles } from './chart-files.ts';
 import { valuesSchema } from './values-schema.ts';
 
@@ -12,11 +12,11 @@ test('the generated files of the chart are those of the sources: npm run chart',
 });
 
 test('there is rendered output of every case, and of no other', async (t) => {
-  t.same(new Set(await readdir(output)), new Set([...cases.map(({ name }) => name), 'prune']));
-  t.same(new Set(await readdir(join(chart, 'cases'))), new Set(cases.map(({ name }) => `${name}.yaml`)));
+  t.same(new Set(await readdir(output)), new Set(allCases.map(({ name }) => name)));
+  t.same(new Set(await readdir(join(chart, 'cases'))), new Set(allCases.map(({ name }) => `${name}.yaml`)));
 });
 
-for (const one of cases) {
+for (const one of allCases) {
   test(`the output of ${one.name} is what the chart as it is makes: npm run chart`, async (t) => {
     const folder = join(output, one.name);
     const text = await readFile(join(folder, kustomization), 'utf8');
@@ -38,5 +38,15 @@ test('the schema refuses what is no value and no setting', async (t) => {
   t.ok(refused({ settings: { upstream: {} } }));
   t.ok(refused({ settings: { hosts: { '*': { auth: 'cluter' } } } }));
   t.ok(refused({ mounts: { s3: { secret: 'a', configMap: 'b' } } }));
+  t.ok(refused({ mounts: { config: { secret: 'a' } } }), 'the chart has a volume of that name');
+  t.ok(refused({ mounts: { s3: { secret: 'a', path: '/etc/s3/' } } }));
+  for (const name of ['Upper', '1st', 'with.dot', 'a'.repeat(54)])
+    t.ok(refused({ nameOverride: name }), name);
+  t.ok(refused({ prune: { target: ['quay.io/a/b'] } }));
+  t.notOk(
+    refused({ settings: { mirror: null, upstreams: { 'quay.io': null } }, mounts: { s3: null } }),
+    'taken away',
+  );
+  t.notOk(refused({ settings: { fleet: { listen: '0.0.0.0:9402' } } }), 'the chart knows the rest');
   t.notOk(refused({ settings: { upstreams: { 'quay.io': {} } } }));
 });

@@ -2,21 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { type Document, parse, parseAllDocuments } from 'yaml';
+import { listOf } from '../../src/base/text/json.ts';
 import { parsePruneImagesFlags, parsePruneTagsFlags } from '../../src/cli/prune/options.ts';
 import type { Config } from '../../src/config/config.ts';
 import { load } from '../../src/config/load.ts';
-import { cases, deploy } from './cases.ts';
-import { filesIn, portOf, Rendered } from './rendered.ts';
+import { cases, deploy, pruners } from './cases.ts';
+import { at, filesIn, portOf, Rendered } from './rendered.ts';
 
 /** The objects of a manifest. */
 async function objects(path: string): Promise<Document[]> {
   return [...parseAllDocuments(await readFile(join(deploy, path), 'utf8'))];
-}
-
-async function object(path: string): Promise<Document> {
-  const [document] = await objects(path);
-  if (document === undefined) throw new Error(`${path} holds no object`);
-  return document;
 }
 
 /** The texts under `key` of every entry of the list at `path`. */
@@ -28,13 +23,6 @@ function each(document: Document, path: readonly (string | number)[], key: strin
 }
 
 const pod = ['spec', 'template', 'spec'] as const;
-const container = [...pod, 'containers', 0] as const;
-
-async function cacheSettings(): Promise<Config> {
-  const [cache] = cases;
-  if (cache === undefined) throw new Error('no case');
-  return (await Rendered.of(cache)).config;
-}
 
 /** What the container there is started with. */
 function argumentsAt(document: Document, path: readonly (string | number)[]): readonly string[] {
@@ -42,82 +30,104 @@ function argumentsAt(document: Document, path: readonly (string | number)[]): re
   return Array.isArray(args) ? args.map(String) : [];
 }
 
-const pruner = 'kubernetes/prune';
+const [hourly, nightly] = await Promise.all(pruners.map(Rendered.of));
+if (hourly === undefined || nightly === undefined) throw new Error('no pruner');
 
-test('the pruner is started as a Deployment each hour and as a CronJob once, with files that are mounted', async (t) => {
-  const settings = load(String((await object(`${pruner}/config.yaml`)).getIn(['data', 'quayside.yaml'])), {});
-  const service = await object(`${pruner}/deployment.yaml`);
-  const nightly = await object(`${pruner}/cronjob.yaml`);
-  const forms = [
-    { document: service, spec: [...pod], everyMs: 3_600_000 },
-    { document: nightly, spec: ['spec', 'jobTemplate', ...pod], everyMs: undefined },
-  ];
-  const account = await object(`${pruner}/rbac.yaml`);
-  for (const { document, spec, everyMs } of forms) {
-    const own = [...spec, 'containers', 0];
-    const [, , ...words] = argumentsAt(document, own);
-    const wish = parsePruneTagsFlags(words);
-    t.match(wish, { confirm: true, hasStreams: true, everyMs, ttlDays: 60 });
+const wishOf = (made: Rendered) => {
+  const [command, kind, ...words] = listOf(made.container['args']).map(String);
+  if (command !== 'prune' || kind !== 'tags') throw new Error('another command');
+  return parsePruneTagsFlags(words);
+};
+
+for (const made of [hourly, nightly])
+  test(`${made.one.name}: the command is accepted, and its files are in mounted directories`, async (t) => {
+    const wish = wishOf(made);
+    t.match(wish, { confirm: true, hasStreams: true, ttlDays: 60 });
     t.same(wish.targets, [{ registry: 'quay.io', repository: 'openshift/ci' }]);
-    const mounts = each(document, [...own, 'volumeMounts'], 'mountPath');
-    const files = [...filesIn(settings), String(wish.config), String(wish.tokenFile)];
+    const files = [...filesIn(made.config), String(wish.config), String(wish.tokenFile)];
     t.equal(files.length, 5);
     for (const file of files)
       t.ok(
-        mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)),
+        made.mounts.some((mount) => file.startsWith(`${mount}/`)),
         file,
       );
-    t.same(each(document, [...own, 'volumeMounts'], 'name'), each(document, [...spec, 'volumes'], 'name'));
-    t.equal(document.getIn([...spec, 'serviceAccountName']), account.getIn(['metadata', 'name']));
+    t.notMatch(JSON.stringify(made.all), /subPath/);
+    t.equal(made.pod['serviceAccountName'], at(made.the('ServiceAccount'), 'metadata', 'name'));
+    t.equal(made.pod['automountServiceAccountToken'], true);
+  });
+
+test('a Deployment prunes each hour, and a CronJob once a night', async (t) => {
+  t.equal(wishOf(hourly).everyMs, 3_600_000);
+  t.same(hourly.of('CronJob'), []);
+  t.equal(wishOf(nightly).everyMs, undefined);
+  t.same(nightly.of('Deployment'), []);
+  t.match(nightly.the('CronJob')['spec'], { schedule: '17 3 * * *', concurrencyPolicy: 'Forbid' });
+  t.equal(nightly.pod['restartPolicy'], 'Never');
+});
+
+test('the pruner is no server: nothing leads to it, and its network lets in its metrics alone', async (t) => {
+  const port = portOf(String(wishOf(hourly).metrics));
+  t.same([...hourly.letIn.keys()], [port]);
+  t.same([...nightly.letIn.keys()], []);
+  for (const made of [hourly, nightly]) {
+    for (const kind of [
+      'Service',
+      'Route',
+      'PodDisruptionBudget',
+      'HorizontalPodAutoscaler',
+      'ServiceMonitor',
+    ])
+      t.same(made.of(kind), [], kind);
+    t.same(made.letOut, new Set([5353, 443, 6443]));
+    t.match(made.labels, at(made.the('NetworkPolicy'), 'spec', 'podSelector', 'matchLabels'));
   }
 });
 
 test('the pruner takes names in image streams for what the service takes them for', async (t) => {
-  const own = load(String((await object(`${pruner}/config.yaml`)).getIn(['data', 'quayside.yaml'])), {});
-  const served = await cacheSettings();
+  const [cache] = cases;
+  if (cache === undefined) throw new Error('no case');
+  const served = (await Rendered.of(cache)).config;
   const meaning = ({ hosts, defaultUpstream }: Config) => [
     defaultUpstream,
     ...Object.entries(hosts).map(([name, { upstream }]) => [name, upstream]),
   ];
-  t.same(meaning(own), meaning(served));
-  t.same(own.upstreams['quay.io']?.repositories?.length, 1);
+  t.same(meaning(hourly.config), meaning(served));
+  t.same(hourly.config.upstreams['quay.io']?.repositories?.length, 1);
 });
 
 test('the pruner shows metrics where they are read, and only the Deployment has them', async (t) => {
-  const service = await object(`${pruner}/deployment.yaml`);
-  const { metrics } = parsePruneTagsFlags(argumentsAt(service, container).slice(2));
-  t.same(each(service, [...container, 'ports'], 'containerPort').map(Number), [portOf(String(metrics))]);
-  t.equal(service.getIn([...container, 'livenessProbe', 'httpGet', 'path']), '/healthz');
-  const monitor = await object(`${pruner}/monitor.yaml`);
-  const [port] = each(service, [...container, 'ports'], 'name');
-  t.equal(monitor.getIn(['spec', 'podMetricsEndpoints', 0, 'port']), port);
-  const labels = String(service.getIn(['spec', 'template', 'metadata', 'labels']));
-  t.equal(String(monitor.getIn(['spec', 'selector', 'matchLabels'])), labels);
-  const nightly = await object(`${pruner}/cronjob.yaml`);
-  t.not(String(nightly.getIn(['spec', 'jobTemplate', 'spec', 'template', 'metadata', 'labels'])), labels);
+  const { metrics } = wishOf(hourly);
+  t.same([...hourly.ports], [['metrics', portOf(String(metrics))]]);
+  t.equal(at(hourly.container, 'livenessProbe', 'httpGet', 'path'), '/healthz');
+  const monitor = hourly.the('PodMonitor');
+  t.equal(at(monitor, 'spec', 'podMetricsEndpoints', 0, 'port'), 'metrics');
+  t.match(hourly.labels, at(monitor, 'spec', 'selector', 'matchLabels'));
+  t.same(nightly.of('PodMonitor'), []);
 });
 
 test('the pruner may follow image streams and hold the Lease of its settings, and nothing else', async (t) => {
-  const { mirror: settings } = load(
-    String((await object(`${pruner}/config.yaml`)).getIn(['data', 'quayside.yaml'])),
-    {},
-  );
-  const [account, streams, , leases] = await objects(`${pruner}/rbac.yaml`);
-  t.same(streams?.toJS().rules, [
-    { apiGroups: ['image.openshift.io'], resources: ['imagestreams'], verbs: ['list', 'watch'] },
-  ]);
-  const { namespace, name } = settings?.lease ?? {};
-  t.equal(leases?.getIn(['metadata', 'namespace']), namespace);
-  t.equal(account?.getIn(['metadata', 'namespace']), namespace);
-  t.same(leases?.toJS().rules, [
-    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
-    {
-      apiGroups: ['coordination.k8s.io'],
-      resources: ['leases'],
-      resourceNames: [`${name}-prune`],
-      verbs: ['get', 'update'],
-    },
-  ]);
+  for (const made of [hourly, nightly]) {
+    t.same(
+      made.of('ClusterRole').map((role) => role['rules']),
+      [[{ apiGroups: ['image.openshift.io'], resources: ['imagestreams'], verbs: ['list', 'watch'] }]],
+    );
+    t.same(
+      made.of('ClusterRoleBinding').map((binding) => at(binding, 'roleRef', 'name')),
+      made.of('ClusterRole').map((role) => at(role, 'metadata', 'name')),
+    );
+    const { namespace, name } = made.config.mirror?.lease ?? {};
+    const leases = made.the('Role');
+    t.equal(at(leases, 'metadata', 'namespace'), namespace);
+    t.same(leases['rules'], [
+      { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
+      {
+        apiGroups: ['coordination.k8s.io'],
+        resources: ['leases'],
+        resourceNames: [`${name}-prune`],
+        verbs: ['get', 'update'],
+      },
+    ]);
+  }
 });
 
 test('the pruner of the integrated registry finds its files, and has the account with its rights', async (t) => {

@@ -24,7 +24,8 @@ export async function rendered(
   const scratch = await mkdtemp(join(tmpdir(), 'quayside-chart-'));
   try {
     const over = sets.flatMap((set) => ['--set', set]);
-    const args = ['--namespace', one.namespace, '--values', one.values, ...over, '--output-dir', scratch];
+    const values = one.values.flatMap((path) => ['--values', path]);
+    const args = ['--namespace', one.namespace, ...values, ...over, '--output-dir', scratch];
     await finished(helm, ['template', 'quayside', chart, ...args], { env: helmHome(scratch) });
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });

@@ -171,7 +171,8 @@ test('what pulls reach scales from 3 to 8 at 70 % of its requests, and keeps all
     const made = theCase(name);
     const { spec } = made.the('HorizontalPodAutoscaler') as { spec: Record<string, unknown> };
     t.match(spec, { minReplicas: 3, maxReplicas: 8 }, name);
-    t.match(at(spec, 'metrics', 0, 'resource'), { name: 'cpu', target: { averageUtilization: 70 } });
+    const own = at(spec, 'metrics', 0, 'containerResource');
+    t.match(own, { container: 'quayside', name: 'cpu', target: { averageUtilization: 70 } });
     t.equal(at(made.the('Deployment'), 'spec', 'replicas'), undefined, 'the autoscaler decides');
     t.type(at(made.container, 'resources', 'requests', 'cpu'), 'string');
     t.equal(at(made.the('PodDisruptionBudget'), 'spec', 'maxUnavailable'), 1);

@@ -52,8 +52,18 @@ export class Rendered {
     return found;
   }
 
+  /** Of the Deployment, or of the jobs of the CronJob. */
+  get template(): Fields {
+    const [nightly] = this.of('CronJob');
+    return fieldsOf(
+      nightly === undefined
+        ? at(this.the('Deployment'), 'spec', 'template')
+        : at(nightly, 'spec', 'jobTemplate', 'spec', 'template'),
+    );
+  }
+
   get pod(): Fields {
-    return fieldsOf(at(this.the('Deployment'), 'spec', 'template', 'spec'));
+    return fieldsOf(this.template['spec']);
   }
 
   get container(): Fields {
@@ -61,7 +71,7 @@ export class Rendered {
   }
 
   get labels(): Fields {
-    return fieldsOf(at(this.the('Deployment'), 'spec', 'template', 'metadata', 'labels'));
+    return fieldsOf(at(this.template, 'metadata', 'labels'));
   }
 
   /** Where the container has its volumes. */

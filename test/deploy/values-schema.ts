@@ -1,4 +1,5 @@
 /** The schema of the chart's values: those of the chart itself, and the settings as they are. */
+import { fieldsOf, isObject, listOf } from '../../src/base/text/json.ts';
 import { publishedSchema } from '../../src/config/schema/published.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -16,6 +17,9 @@ const texts = { type: 'object', additionalProperties: text };
 
 const closed = (properties: Schema): Schema => ({ type: 'object', properties, additionalProperties: false });
 
+/** Names of volumes that the chart gives itself. */
+const ownVolumes = ['checkout', 'config', 'disk', 'fleet', 'spool', 'store', 'tmp'];
+
 const values: Schema = {
   image: closed({
     repository: { type: 'string', minLength: 1 },
@@ -24,13 +28,21 @@ const values: Schema = {
     pullPolicy: { enum: ['Always', 'IfNotPresent', 'Never'] },
   }),
   imagePullSecrets: list,
-  nameOverride: text,
+  nameOverride: { type: 'string', pattern: '^([a-z]([-a-z0-9]*[a-z0-9])?)?$', maxLength: 53 },
   mounts: {
     type: 'object',
-    propertyNames: { pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' },
+    propertyNames: {
+      pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+      maxLength: 63,
+      not: { enum: ownVolumes },
+    },
     additionalProperties: {
-      ...closed({ secret: text, configMap: text, path: { type: 'string', pattern: '^/' } }),
-      oneOf: [{ required: ['secret'] }, { required: ['configMap'] }],
+      ...orNull(closed({ secret: text, configMap: text, path: { type: 'string', pattern: '^/.*[^/]$' } })),
+      oneOf: [
+        { type: 'null' },
+        { type: 'object', required: ['secret'] },
+        { type: 'object', required: ['configMap'] },
+      ],
     },
   },
   args: words,
@@ -89,10 +101,22 @@ const values: Schema = {
     image: text,
     repo: text,
     ref: text,
-    root: { type: 'string', pattern: '^/' },
+    root: { type: 'string', pattern: '^/.*[^/]$' },
     link: text,
     period: text,
     sizeLimit: quantity,
+    resources: anything,
+  }),
+  prune: closed({
+    enabled: flag,
+    targets: words,
+    ttlDays: { type: 'integer', minimum: 1 },
+    confirm: flag,
+    every: text,
+    port: count,
+    schedule: text,
+    tokenFile: text,
+    args: words,
   }),
   podAnnotations: texts,
   podLabels: texts,
@@ -103,9 +127,45 @@ const values: Schema = {
   priorityClassName: text,
 };
 
+/** Of files with values a later one takes a setting away by null, wherever it may be absent. */
+function removable(schema: Schema): Schema {
+  const { properties, patternProperties } = schema;
+  const required = listOf(schema['required']);
+  return {
+    ...schema,
+    ...(isObject(properties) && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([name, part]) => [
+          name,
+          required.includes(name) ? removable(fieldsOf(part)) : orNull(removable(fieldsOf(part))),
+        ]),
+      ),
+    }),
+    ...(isObject(patternProperties) && {
+      patternProperties: Object.fromEntries(
+        Object.entries(patternProperties).map(([names, part]) => [names, orNull(removable(fieldsOf(part)))]),
+      ),
+    }),
+  };
+}
+
+function orNull(schema: Schema): Schema {
+  const { type, enum: words } = schema;
+  if (Array.isArray(words)) return { ...schema, enum: [...words, null] };
+  return typeof type === 'string' ? { ...schema, type: [type, 'null'] } : schema;
+}
+
+/** The chart fills in the address and the key of the fleet. */
+function withoutFleetKeys(settings: Schema): Schema {
+  const properties = fieldsOf(settings['properties']);
+  const { required: _filledIn, ...fleet } = fieldsOf(properties['fleet']);
+  return { ...settings, properties: { ...properties, fleet } };
+}
+
 /** What `deploy/chart/values.schema.json` holds. */
 export function valuesSchema(): Schema {
-  const { $schema, ...settings } = publishedSchema();
+  const { $schema, ...published } = publishedSchema();
+  const settings = withoutFleetKeys(removable(published));
   return {
     $schema,
     title: 'Values of the chart of Quayside',

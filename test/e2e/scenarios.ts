@@ -19,6 +19,7 @@ import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
 import { deploy } from './scenarios/deploy.ts';
 import { deployPod } from './scenarios/deploy-pod.ts';
+import { deployValues } from './scenarios/deploy-values.ts';
 import { docs } from './scenarios/docs.ts';
 import { explain } from './scenarios/explain.ts';
 import { fleet } from './scenarios/fleet.ts';
@@ -80,6 +81,7 @@ export const scenarios: readonly Scenario[] = [
   clients,
   deploy,
   deployPod,
+  deployValues,
   s3Versitygw,
   s3Radosgw,
   shutdown,

@@ -22,6 +22,12 @@ labels:
 {{- if ne $name $root.Release.Namespace }}{{ $root.Release.Namespace }}-{{ end }}{{ $name }}-{{ index . 1 -}}
 {{- end -}}
 
+{{/* Of an object in a namespace, where another release of that name may have one: (list . namespace "suffix"). */}}
+{{- define "quayside.nameIn" -}}
+{{- $root := index . 0 -}}
+{{- if eq (index . 1) $root.Release.Namespace }}{{ include "quayside.name" $root }}-{{ index . 2 }}{{ else }}{{ include "quayside.clusterName" (list $root (index . 2)) }}{{ end -}}
+{{- end -}}
+
 {{- define "quayside.serviceAccount" -}}
 {{- .Values.serviceAccount.name | default (include "quayside.name" .) -}}
 {{- end -}}

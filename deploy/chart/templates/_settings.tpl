@@ -1,19 +1,32 @@
 {{/* The settings as the server reads them, JSON: those of the values, and what the chart knows itself. */}}
 {{- define "quayside.settings" -}}
-{{- $settings := deepCopy .Values.settings -}}
+{{- $settings := include "quayside.present" .Values.settings | fromJson -}}
 {{- if .Values.fleet.enabled -}}
-  {{- $dns := printf "%s-fleet.%s.svc:%v" (include "quayside.name" .) .Release.Namespace .Values.fleet.port -}}
-  {{- $fleet := dict "listen" (printf "0.0.0.0:%v" .Values.fleet.port) "keyFile" "/etc/quayside/fleet/key" -}}
-  {{- if not (dig "fleet" "addresses" "" $settings) }}{{ $_ := set $fleet "dns" $dns }}{{ end -}}
-  {{- $_ := set $settings "fleet" (merge (dig "fleet" (dict) $settings) $fleet) -}}
+  {{- $given := dig "fleet" (dict) $settings -}}
+  {{- $fleet := merge (deepCopy $given) (dict "listen" (printf "0.0.0.0:%v" .Values.fleet.port) "keyFile" "/etc/quayside/fleet/key") -}}
+  {{- if not (or $given.addresses $given.dns $given.endpointSlices) -}}
+    {{- $_ := set $fleet "dns" (printf "%s-fleet.%s.svc:%s" (include "quayside.name" .) .Release.Namespace (regexFind "[0-9]+$" $fleet.listen)) -}}
+  {{- end -}}
+  {{- $_ := set $settings "fleet" $fleet -}}
 {{- end -}}
-{{- if not (or (dig "store" "disk" "" $settings) (dig "store" "filesystem" "" $settings)) -}}
+{{- if not (or .Values.prune.enabled (dig "store" "disk" "" $settings) (dig "store" "filesystem" "" $settings)) -}}
   {{- $_ := set $settings "spool" (merge (dig "spool" (dict) $settings) (dict "path" "/var/lib/quayside/spool")) -}}
 {{- end -}}
 {{- if and (dig "conditions" "cluster" "" $settings) (not (dig "conditions" "namespace" "" $settings)) -}}
   {{- $_ := set $settings.conditions "namespace" .Release.Namespace -}}
 {{- end -}}
 {{- $settings | toJson -}}
+{{- end -}}
+
+{{/* A copy of a map without what is null, by which a later file with values takes something away; JSON. */}}
+{{- define "quayside.present" -}}
+{{- $result := dict -}}
+{{- range $key, $value := . -}}
+  {{- if kindIs "map" $value }}{{ $_ := set $result $key (include "quayside.present" $value | fromJson) }}
+  {{- else if not (kindIs "invalid" $value) }}{{ $_ := set $result $key $value }}
+  {{- end -}}
+{{- end -}}
+{{- $result | toJson -}}
 {{- end -}}
 
 {{/* The port of `host:port`, empty for loopback and for none. */}}
@@ -38,7 +51,7 @@
 {{/* Bytes of a setting (64MiB, 200MB) or of a quantity of Kubernetes (64Mi, 200M). */}}
 {{- define "quayside.bytes" -}}
 {{- if kindIs "string" . -}}
-{{- $factors := dict "" 1.0 "k" 1e3 "K" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- $factors := dict "" 1.0 "k" 1e3 "K" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "P" 1e15 "Pi" 1125899906842624.0 -}}
 {{- $unit := regexFind "[A-Za-z]*$" . | trimSuffix "B" -}}
 {{- if not (hasKey $factors $unit) }}{{ fail (printf "%s is not a size, such as 64MiB, 50GiB" .) }}{{ end -}}
 {{- mulf (regexFind "^[0-9.]+" . | float64) (get $factors $unit) | int64 -}}
@@ -65,8 +78,9 @@
 {{- define "quayside.rights" -}}
 {{- $settings := include "quayside.settings" . | fromJson -}}
 {{- $here := list -}}
+{{- $elsewhere := false -}}
 {{- range $name, $cluster := dig "clusters" (dict) $settings -}}
-  {{- if not (dig "kubeconfigFile" "" ($cluster | default dict)) }}{{ $here = append $here $name }}{{ end -}}
+  {{- if dig "kubeconfigFile" "" ($cluster | default dict) }}{{ $elsewhere = true }}{{ else }}{{ $here = append $here $name }}{{ end -}}
 {{- end -}}
 {{- $reviews := has (dig "admin" "cluster" "" $settings) $here -}}
 {{- range $host := dig "hosts" (dict) $settings -}}
@@ -88,7 +102,10 @@
 {{- $copies := has (dig "imageStreams" "cluster" "" $mirror) $here -}}
 {{- $lease := has (dig "lease" "cluster" "" $mirror) $here -}}
 {{- $conditions := has (dig "conditions" "cluster" "" $settings) $here -}}
-{{- dict "reviews" $reviews "streams" $everywhere "namespaces" ($namespaces | uniq) "copies" $copies "lease" $lease "conditions" $conditions "any" (or $reviews $everywhere $namespaces $copies $lease $conditions | not | not) | toJson -}}
+{{- $slices := has (dig "fleet" "endpointSlices" "cluster" "" $settings) $here -}}
+{{- if .Values.prune.enabled }}{{ $reviews = false }}{{ $copies = false }}{{ $conditions = false }}{{ $slices = false }}{{ end -}}
+{{- $any := or $reviews $everywhere $namespaces $copies $lease $conditions $slices | not | not -}}
+{{- dict "reviews" $reviews "streams" $everywhere "namespaces" ($namespaces | uniq) "copies" $copies "lease" $lease "conditions" $conditions "slices" $slices "any" $any "elsewhere" $elsewhere | toJson -}}
 {{- end -}}
 
 {{/*

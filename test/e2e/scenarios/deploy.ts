@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { defined } from '../../../src/base/text/defined.ts';
 import { type Fields, fieldsOf } from '../../../src/base/text/json.ts';
-import { cases, chart, kustomization, deploy as manifests, output } from '../../deploy/cases.ts';
+import { allCases, cases, chart, kustomization, deploy as manifests, output } from '../../deploy/cases.ts';
 import { at } from '../../deploy/rendered.ts';
 import { renderedCase } from '../fixtures/chart.ts';
 import { type KubeApiserver, kubeApiserver } from '../fixtures/kube-apiserver.ts';
@@ -26,11 +26,12 @@ export const deploy: Scenario = {
 };
 
 async function helm({ stage, path, fact, ...scene }: Scene): Promise<void> {
-  for (const { name, values } of cases)
+  for (const { name, values } of allCases)
     await fact(`helm lint has nothing to say about ${name}`, async () => {
-      await stage.run(path('helm'), ['lint', '--strict', chart, '--values', values]);
+      const files = values.flatMap((file) => ['--values', file]);
+      await stage.run(path('helm'), ['lint', '--strict', chart, ...files]);
     });
-  for (const { name } of cases)
+  for (const { name } of allCases)
     await fact(`deploy/kubernetes/${name} is what Helm makes of the chart`, async () => {
       const folder = await renderedCase({ stage, path, fact, ...scene }, name);
       const files = await readdir(folder);
@@ -100,7 +101,7 @@ async function applied({ fact, stage }: Scene, server: KubeApiserver): Promise<v
     await server.kubectl(['create', 'namespace', namespace]);
     await server.kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted']);
   }
-  for (const { name } of cases)
+  for (const { name } of allCases)
     await fact(`every object of ${name} is accepted by a real API server`, async () => {
       const { stdout } = await apply('--kustomize', join(output, name));
       assert.equal(stdout.trim().split('\n').length, (await objectsIn(join(output, name))).length);

@@ -21,7 +21,8 @@ export async function rightsFacts(scene: Scene, cluster: StreamCluster): Promise
   const { stage, fact } = scene;
   const qci = await registryDouble();
   stage.defer(() => qci.close());
-  await cluster.kubectl(['apply', '--filename', join(folder, 'rbac.yaml')]);
+  for (const file of ['account.yaml', 'rights.yaml'])
+    await cluster.kubectl(['apply', '--filename', join(folder, file)]);
   const { digest } = qci.addImage(repository, named, { layers: [1] });
   qci.addImage(repository, free, { layers: [2] });
   await cluster.put('ci/pruned', { cli: digest }, `quayside.example.com/quay.io/${repository}`);
