@@ -12,7 +12,7 @@ const partOf = 500;
 const answer = (message: PlanThreadAnswer): void => parentPort?.postMessage(message);
 
 async function opened(place: StorePlace): Promise<Store> {
-  if ('filesystem' in place) return createFilesystemStore(place.filesystem);
+  if ('filesystem' in place) return createFilesystemStore({ ...place.filesystem, mayBlock: true });
   const { createS3Store } = await import('../../store/s3/s3-store.ts');
   const events: StoreEvents = {
     called: (event) => answer({ kind: 'called', event }),

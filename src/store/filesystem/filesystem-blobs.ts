@@ -20,6 +20,7 @@ import { fileBytes } from '../sending/file-bytes.ts';
 import type { KernelSend } from '../sending/kernel-send.ts';
 import { createStoredFile } from '../sending/open-file.ts';
 import type { CachedBlobs } from '../store.ts';
+import { type FileListing, openedAtOnce, statAtOnce } from './blocking-reads.ts';
 import { disk } from './disk.ts';
 import { sortedFilesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
@@ -34,6 +35,8 @@ interface FilesystemBlobsOptions {
   readonly pool: BufferPool;
   /** How the kernel sends files. Default: it does not. */
   readonly kernel?: Promise<KernelSend | undefined> | undefined;
+  /** See `FilesystemStoreOptions`. */
+  readonly mayBlock?: boolean | undefined;
 }
 
 /**
@@ -43,7 +46,7 @@ interface FilesystemBlobsOptions {
 export function filesystemBlobs(
   options: FilesystemBlobsOptions,
 ): CachedBlobs & Required<Pick<CachedBlobs, 'adopt' | 'openFile'>> {
-  const { path, temps, pool, kernel } = options;
+  const { path, temps, pool, kernel, mayBlock = false } = options;
   const pathOf = (digest: Digest) => join(path, blobKey(digest));
   return {
     async stat(digest) {
@@ -51,6 +54,7 @@ export function filesystemBlobs(
       return found && { digest, size: found.size };
     },
     async open(digest, reading = {}) {
+      if (mayBlock) return openedAtOnce(path, digest, reading);
       reading.signal?.throwIfAborted();
       const file = await disk.ifPresent(open(pathOf(digest), 'r'));
       return file && openedContent(file, digest, pool, reading);
@@ -66,7 +70,7 @@ export function filesystemBlobs(
     async delete(digest) {
       await disk.write(rm(pathOf(digest), { force: true }));
     },
-    list: (listing) => listed(path, listing),
+    list: (listing) => listed(path, mayBlock ? statAtOnce : stat, listing),
   };
 }
 
@@ -117,11 +121,15 @@ async function adopt(descriptor: Descriptor, file: string, path: string): Promis
   }
 }
 
-async function* listed(path: string, { after, signal }: ListOptions = {}): AsyncGenerator<StoredBlob> {
+async function* listed(
+  path: string,
+  look: (path: string) => Promise<FileListing>,
+  { after, signal }: ListOptions = {},
+): AsyncGenerator<StoredBlob> {
   const from = after === undefined ? '' : blobKey(after);
   for await (const key of sortedFilesBelow(path, blobsPrefix, from, signal)) {
     const digest = parseBlobKey(key);
-    const found = digest && (await disk.ifPresent(stat(join(path, key))));
+    const found = digest && (await disk.ifPresent(look(join(path, key))));
     if (digest && found) yield { digest, size: found.size, storedAt: found.mtimeMs };
   }
 }

@@ -21,6 +21,11 @@ interface FilesystemStoreOptions {
   readonly readBuffers?: BufferPool;
   /** How the kernel sends blobs to plain sockets. Default: it does not. */
   readonly kernel?: Promise<KernelSend | undefined> | undefined;
+  /**
+   * Whether its reads and listings may block the thread, at a fifth of the cost: for one that
+   * serves no client. Default: false.
+   */
+  readonly mayBlock?: boolean;
   readonly events?: Pick<StoreEvents, 'usabilityChanged'>;
 }
 
@@ -41,13 +46,13 @@ interface FilesystemStore extends Store {
  * earlier run of its own, and removes what that one writes: they must never share it.
  */
 export function createFilesystemStore(options: FilesystemStoreOptions): FilesystemStore {
-  const { path, readBuffers = createBufferPool(), kernel, events } = options;
+  const { path, readBuffers = createBufferPool(), kernel, mayBlock, events } = options;
   const temps = createTempFiles(join(path, 'tmp'));
   const outage = storeOutage(events);
   return {
     kind: 'filesystem',
-    blobs: filesystemBlobs({ path, temps, pool: readBuffers, kernel }),
-    records: createFilesystemRecords({ path, temps }),
+    blobs: filesystemBlobs({ path, temps, pool: readBuffers, kernel, mayBlock }),
+    records: createFilesystemRecords({ path, temps, mayBlock }),
     isUsable: () => isWritable(temps, outage),
     sweep: (sweeping) => temps.sweep(sweeping),
     close: async () => {},

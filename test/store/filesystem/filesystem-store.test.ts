@@ -9,6 +9,9 @@ import { blobKey } from '../../../src/store/keys.ts';
 import { described, large, pieces, storeSuite, whole } from '../store-suite.ts';
 
 storeSuite('filesystem', async (t) => createFilesystemStore({ path: join(t.testdir(), 'store') }));
+storeSuite('filesystem', async (t) =>
+  createFilesystemStore({ path: join(t.testdir(), 'store'), mayBlock: true }),
+);
 
 function made(t: Test) {
   const path = t.testdir();
