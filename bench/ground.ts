@@ -14,6 +14,17 @@ export async function ground(chosen: string | undefined): Promise<string> {
   return mkdtemp(join(parent, 'quayside-bench-'));
 }
 
+/** A directory on a disk: `other` where that is on one, else below the temporary one. */
+export async function diskGround(other: string): Promise<string | undefined> {
+  if (!(await isInMemory(other))) return mkdtemp(join(other, 'disk-'));
+  return (await isInMemory(tmpdir())) ? undefined : mkdtemp(join(tmpdir(), 'quayside-bench-'));
+}
+
+/** Whether what is written there stays in memory (`TMPFS_MAGIC` of Linux). */
+async function isInMemory(directory: string): Promise<boolean> {
+  return (await statfs(directory)).type === 0x01021994;
+}
+
 /** Takes the directory away with all that is in it. */
 export function cleared(directory: string): Promise<void> {
   return rm(directory, { recursive: true, force: true, maxRetries: 3 });

@@ -1,9 +1,11 @@
+import { rmSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hash } from 'bcryptjs';
 import { testAuthority } from '../test/support/certificates.ts';
 import { type Offer, offer } from './content.ts';
 import type { Form } from './form.ts';
+import { cleared, diskGround } from './ground.ts';
 import type { ImageQuestion, ImagesPulled } from './load/image-process.ts';
 import type { Pulled } from './load/pull.ts';
 import type { PullQuestion } from './load/pull-process.ts';
@@ -83,6 +85,11 @@ export async function lab({ form, directory, say }: LabOptions): Promise<Lab> {
   );
   const requests = requestLoad();
   const absent = new Map<ServerName, string>();
+  const disk = await diskGround(directory);
+  const leave = (): void => {
+    if (disk !== undefined) rmSync(disk, { recursive: true, force: true });
+  };
+  process.on('exit', leave);
   let started = 0;
   return {
     form,
@@ -95,9 +102,14 @@ export async function lab({ form, directory, say }: LabOptions): Promise<Lab> {
     absent,
     login,
     async start(name, options = {}) {
+      const parent = options.isOnDisk === true ? disk : directory;
+      if (parent === undefined) {
+        absent.set(name, 'this machine has no disk for it');
+        return undefined;
+      }
       const ground = {
         programs: running,
-        directory: join(directory, `${name.replaceAll(/[ :]/g, '-')}-${++started}`),
+        directory: join(parent, `${name.replaceAll(/[ :]/g, '-')}-${++started}`),
         upstream: options.registry ?? (await wayTo(options.upstream ?? 'link')),
       };
       await mkdir(ground.directory);
@@ -127,6 +139,8 @@ export async function lab({ form, directory, say }: LabOptions): Promise<Lab> {
       requests.close();
       for (const way of ways.values()) way.close();
       await running.stopAll();
+      process.off('exit', leave);
+      if (disk !== undefined) await cleared(disk);
     },
   };
 }

@@ -8,7 +8,10 @@ import type { OwnScenario, Scenario } from './scenario.ts';
 import { access } from './scenarios/access.ts';
 import { blobSizes } from './scenarios/blob-sizes.ts';
 import { coldImage, herd } from './scenarios/cold-image.ts';
+import { connections } from './scenarios/connections.ts';
 import { corruptBlob } from './scenarios/corrupt-blob.ts';
+import { diskImage, droppedImage } from './scenarios/disk-image.ts';
+import { eviction } from './scenarios/eviction.ts';
 import { fleet } from './scenarios/fleet.ts';
 import { hotManifest } from './scenarios/hot-manifest.ts';
 import { imageShapes } from './scenarios/image-shapes.ts';
@@ -18,10 +21,12 @@ import { mirrorRestart } from './scenarios/mirror-restart.ts';
 import { mixed } from './scenarios/mixed.ts';
 import { prune } from './scenarios/prune.ts';
 import { s3Calls } from './scenarios/s3-calls.ts';
+import { s3DiskImage, s3DiskTlsImage, s3Image, s3RedirectImage } from './scenarios/s3-image.ts';
+import { scale } from './scenarios/scale.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
 import { streams } from './scenarios/streams.ts';
 import { tags } from './scenarios/tags.ts';
-import { loginImage, s3DiskImage, s3Image, tlsImage, warmImage } from './scenarios/warm-image.ts';
+import { loginImage, tlsImage, warmImage } from './scenarios/warm-image.ts';
 import { workers } from './scenarios/workers.ts';
 
 /** Those of the targets first: a short run of all leaves out what it has no time for. */
@@ -46,9 +51,16 @@ const scenarios: readonly (Scenario | OwnScenario)[] = [
   loginImage,
   s3Image,
   s3DiskImage,
+  s3DiskTlsImage,
+  s3RedirectImage,
+  droppedImage,
+  diskImage,
   mixed,
   imageShapes,
   longTags,
+  connections,
+  eviction,
+  scale,
 ];
 
 /** Those with peers: what is published. */
@@ -62,6 +74,10 @@ const beside: readonly (Scenario | OwnScenario)[] = [
   loginImage,
   s3Image,
   s3DiskImage,
+  s3DiskTlsImage,
+  s3RedirectImage,
+  droppedImage,
+  diskImage,
   tags,
   longTags,
   blobSizes,
@@ -128,6 +144,12 @@ const instead = {
 
 type Instead = keyof typeof instead;
 
+/** Without names. */
+function allOf(form: FormName): readonly (Scenario | OwnScenario)[] {
+  if (form === 'peers') return beside;
+  return form === 'long' ? scenarios : scenarios.filter(({ isLong = false }) => !isLong);
+}
+
 function named(wanted: string): readonly (Scenario | OwnScenario)[] {
   return scenarios.filter(({ name }) => name === wanted);
 }
@@ -156,7 +178,7 @@ function wantedOf(
     const form = values.short === true ? 'short' : values.peers === true ? 'peers' : 'long';
     const isAll = positionals.length === 0;
     return {
-      scenarios: isAll ? (form === 'peers' ? beside : scenarios) : positionals.flatMap(named),
+      scenarios: isAll ? allOf(form) : positionals.flatMap(named),
       form,
       ...(isAll ? { budgetSeconds: budgetSeconds[form] } : {}),
       directory: values.dir,

@@ -62,6 +62,8 @@ export interface Scenario {
   /** As it is chosen on the command line. */
   readonly name: string;
   readonly title: string;
+  /** Whether it has no place in the short run of all. Default: it has. */
+  readonly isLong?: boolean;
   run(lab: Lab): Promise<Findings>;
 }
 
@@ -69,6 +71,8 @@ export interface Scenario {
 export interface OwnScenario {
   readonly name: string;
   readonly title: string;
+  /** Whether it has no place in the short run of all. Default: it has. */
+  readonly isLong?: boolean;
   runAlone(ground: OwnGround): Promise<Findings>;
 }
 

@@ -59,16 +59,24 @@ export class Connection {
 export class Connections {
   readonly #buffer: Buffer;
   readonly #all = new Set<Connection>();
-  readonly #free: Connection[] = [];
+  readonly #free = new Map<string, Connection[]>();
 
   constructor(buffer: Buffer) {
     this.#buffer = buffer;
   }
 
+  /** As `pull`; to where a redirect leads, without the login. */
+  async followed(request: Pull): Promise<Pulled> {
+    const pulled = await this.pull(request);
+    if (pulled.location === undefined) return pulled;
+    const { origin, pathname, search } = new URL(pulled.location, request.origin);
+    return this.pull({ origin, path: `${pathname}${search}` });
+  }
+
   /** Never rejects, as `pull`. What a server closed while it was free is asked again, once. */
   async pull(request: Pull): Promise<Pulled> {
-    let kept = this.#free.pop();
-    while (kept?.isOpen === false) kept = this.#free.pop();
+    let kept = this.#freeOf(request).pop();
+    while (kept?.isOpen === false) kept = this.#freeOf(request).pop();
     if (kept === undefined) return this.#ask(new Connection(request, this.#buffer), request);
     const pulled = await this.#ask(kept, request);
     return pulled.status === 0 ? this.#ask(new Connection(request, this.#buffer), request) : pulled;
@@ -81,39 +89,37 @@ export class Connections {
   async #ask(connection: Connection, request: Pull): Promise<Pulled> {
     this.#all.add(connection);
     const pulled = await connection.ask(request);
-    if (pulled.isWhole && connection.isOpen) this.#free.push(connection);
+    if (pulled.isWhole && connection.isOpen) this.#freeOf(request).push(connection);
     else connection.close();
     return pulled;
   }
+
+  #freeOf({ origin }: Pull): Connection[] {
+    const free = this.#free.get(origin) ?? [];
+    this.#free.set(origin, free);
+    return free;
+  }
 }
 
-/** A connection whose bytes go into the buffer; `taken` is told how many. TLS is never slow. */
+/** A connection whose bytes go into the buffer; `taken` is told how many. */
 function opened(
   { origin, bytesPerSecond = 0 }: Pull,
   buffer: Buffer,
   taken: (length: number) => void,
 ): Socket {
   const { port, protocol } = new URL(origin);
-  const to = { port: Number(port), host: '127.0.0.1' };
-  if (protocol === 'https:') {
-    // The certificate is of an authority that the bench made: who is at the other end is known.
-    const socket = connectTls({ ...to, rejectUnauthorized: false });
-    socket.setNoDelay(true);
-    return socket.on('data', (chunk: Buffer) => taken(chunk.copy(buffer)));
-  }
   const isSlow = bytesPerSecond > 0;
-  const socket: Socket = connect({
-    ...to,
-    noDelay: true,
-    onread: {
-      buffer,
-      callback: (length) => {
-        taken(length);
-        if (isSlow) setTimeout(() => socket.resume(), slowTickMs);
-        return !isSlow;
-      },
-    },
-  });
+  const callback = (length: number): boolean => {
+    taken(length);
+    if (isSlow) setTimeout(() => socket.resume(), slowTickMs);
+    return !isSlow;
+  };
+  const to = { port: Number(port), host: '127.0.0.1', onread: { buffer, callback } };
+  // The certificate is of an authority that the bench made: who is at the other end is known.
+  const socket: Socket =
+    protocol === 'https:'
+      ? connectTls({ ...to, rejectUnauthorized: false }).setNoDelay(true)
+      : connect({ ...to, noDelay: true });
   return socket;
 }
 
@@ -131,7 +137,7 @@ interface BodyCounter {
 function bodyCounter({ buffer, hash, received }: PullMeans): BodyCounter {
   const started = performance.now();
   let head = '';
-  let state = { status: 0, length: -1, isInBody: false };
+  let state: Head & { readonly isInBody: boolean } = { status: 0, length: -1, isInBody: false };
   let bytes = 0;
   let firstByteMs = 0;
   /** Where the body begins in this read, or undefined when the head is not over. */
@@ -161,11 +167,24 @@ function bodyCounter({ buffer, hash, received }: PullMeans): BodyCounter {
       firstByteMs,
       totalMs: performance.now() - started,
       ...(hash === undefined ? {} : { digest: `sha256:${hash.digest('hex')}` }),
+      ...(state.location === undefined ? {} : { location: state.location }),
     }),
   };
 }
 
-function readHead(head: string): { readonly status: number; readonly length: number } {
+interface Head {
+  readonly status: number;
+  /** Of the body, bytes; -1 where the head does not say. */
+  readonly length: number;
+  readonly location?: string;
+}
+
+function readHead(head: string): Head {
   const length = /\ncontent-length: *(\d+)/i.exec(head)?.[1];
-  return { status: Number(head.slice(9, 12)), length: length === undefined ? -1 : Number(length) };
+  const location = /\nlocation: *(\S+)/i.exec(head)?.[1];
+  return {
+    status: Number(head.slice(9, 12)),
+    length: length === undefined ? -1 : Number(length),
+    ...(location === undefined ? {} : { location }),
+  };
 }

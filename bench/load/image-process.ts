@@ -70,7 +70,7 @@ async function pullImage({ origin, paths, headers = {}, isInTurn }: ImageQuestio
   const connections = new Connections(buffer);
   const take = async (each: string): Promise<void> => {
     const before = performance.now();
-    const pulled = await connections.pull({ origin, path: each, headers });
+    const pulled = await connections.followed({ origin, path: each, headers });
     bytes += pulled.bytes;
     if (each !== path && firstByteMs === 0) firstByteMs = before - started + pulled.firstByteMs;
     if (pulled.status !== 200 || !pulled.isWhole)

@@ -25,6 +25,8 @@ export interface Pulled {
   readonly totalMs: number;
   /** The digest of the body, of a client that checks. */
   readonly digest?: string;
+  /** Where a redirect leads. */
+  readonly location?: string;
 }
 
 export interface PullMeans {

@@ -15,7 +15,7 @@ export type PeerName = (typeof peerNames)[number];
 export interface PeerBucket {
   readonly endpoint: string;
   readonly bucket: string;
-  /** Quayside only: the others send all bytes themselves. */
+  /** Whether clients get blobs from S3, by a redirect. */
   readonly redirect: 'always' | 'never';
   /** Quayside only: whether hot blobs are also on a local disk. Default false. */
   readonly hasDisk?: boolean;
@@ -124,6 +124,7 @@ export function peerConfiguration(
     s3Endpoint: s3?.endpoint ?? '',
     s3Bucket: s3?.bucket ?? '',
     s3Redirect: s3?.redirect ?? '',
+    redirectDisabled: String(s3?.redirect !== 'always'),
     certFile: tls?.certFile ?? '',
     keyFile: tls?.keyFile ?? '',
     htpasswdFile: htpasswdFile ?? '',

@@ -2,7 +2,7 @@ import type { Lab } from '../lab.ts';
 import { type PeerName, peerNames } from '../peers/peers.ts';
 import type { Measure, Scenario } from '../scenario.ts';
 import type { ConditionName } from '../servers/conditions.ts';
-import { against, inTurn } from '../statistics.ts';
+import { against, inTurn, type Samples } from '../statistics.ts';
 import { coldMeasures, type ImageSample, imageSample } from './image-sample.ts';
 import { withFresh } from './started.ts';
 
@@ -91,9 +91,16 @@ interface ColdPulls {
   readonly upstream: ConditionName;
   readonly clients: number;
   readonly rounds: number;
+  /** Whether the servers keep their files on a disk. Default: false. */
+  readonly isOnDisk?: boolean;
 }
 
-function coldSamples(lab: Lab, names: readonly PeerName[], { upstream, clients, rounds }: ColdPulls) {
+/** Pulls of an image by each server in turn, which starts empty each time. */
+export function coldSamples(
+  lab: Lab,
+  names: readonly PeerName[],
+  { upstream, clients, rounds, isOnDisk = false }: ColdPulls,
+): Promise<Samples<ImageSample>> {
   const paths = upstream === '5 % of bodies cut' ? lab.offer.shapes['50 layers, 10 MB'] : lab.offer.ordinary;
   return inTurn<ImageSample>(
     rounds,
@@ -104,7 +111,7 @@ function coldSamples(lab: Lab, names: readonly PeerName[], { upstream, clients, 
           lab,
           name,
           (server) => imageSample(lab, server, { paths: paths ?? [], clients, mayFail: true }),
-          { upstream },
+          { upstream, isOnDisk },
         ),
     })),
   );

@@ -65,7 +65,9 @@ export async function warmed(
     const [pulled] = await lab.pull({ origin: server.origin, path, clients: 1, isChecked: true, headers });
     // docker-registry answers 500 now and then while it takes a small blob in.
     if (pulled?.status === 500 && server.name !== 'quayside') continue;
-    if (pulled?.status !== 200 || (digest !== undefined && pulled.digest !== digest)) {
+    const isRight = pulled?.status === 200 && (digest === undefined || pulled.digest === digest);
+    // A server that redirects has the blob; S3 sends its bytes.
+    if (!isRight && pulled?.location === undefined) {
       throw new Error(`${server.name} answered ${path} with ${JSON.stringify(pulled)}`);
     }
     const { bytes } = await lab.traffic();

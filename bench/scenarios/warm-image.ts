@@ -1,12 +1,9 @@
 import type { Lab } from '../lab.ts';
-import { type PeerName, peerNames } from '../peers/peers.ts';
-import type { Findings, Measure, Scenario } from '../scenario.ts';
-import type { S3Answer, S3Question } from '../servers/s3-process.ts';
+import { peerNames } from '../peers/peers.ts';
+import type { Findings, Scenario } from '../scenario.ts';
 import type { StartOptions } from '../servers/start.ts';
-import { worker } from '../servers/worker.ts';
-import { against, inTurn } from '../statistics.ts';
-import { filledWith, imageSample, warmMeasures } from './image-sample.ts';
-import { loginOf, withServers } from './started.ts';
+import { against } from '../statistics.ts';
+import { wallTargets, warmPulls } from './warm-pulls.ts';
 
 /** Many clients pull the same image of ordinary size, which is there. */
 export const warmImage: Scenario = {
@@ -14,12 +11,11 @@ export const warmImage: Scenario = {
   title: 'Warm image of 44 MB: manifest, config and 8 layers',
   async run(lab) {
     const measures = await warmPulls(lab, { clients: [1, 10, 50] });
-    const walls = measures.filter(({ unit, what }) => unit === 's' && !what.includes(':'));
     const costs = measures.filter(({ what }) => what.endsWith('processor time'));
     return {
       measures,
       targets: [
-        ...walls.map((wall) => against(wall, 'distribution', { sense: 'at most', bound: 1 })),
+        ...wallTargets(measures),
         ...costs.map((cost) => against(cost, 'distribution', { sense: 'at most', bound: 0.8 })),
       ],
       notes: [
@@ -39,6 +35,7 @@ export const tlsImage: Scenario = {
       lab,
       { isTls: true },
       'By HTTP/1.1; each client makes six connections, and so six handshakes. The certificate has a key on P-256.',
+      'node:http is here a loop over node:https that reads a file into pooled buffers of 256 KiB and knows nothing else.',
     ),
 };
 
@@ -56,82 +53,7 @@ export const loginImage: Scenario = {
 };
 
 async function tenClients(lab: Lab, options: StartOptions, ...notes: readonly string[]): Promise<Findings> {
-  const measures = await warmPulls(lab, { clients: [10], options });
-  const walls = measures.slice(0, 1);
-  const targets = walls.map((wall) => against(wall, 'distribution', { sense: 'at most', bound: 1 }));
-  return { measures, targets, notes };
-}
-
-/** The same with S3 in place of the disk. */
-export const s3Image: Scenario = {
-  name: 's3-image',
-  title: 'Warm image of 44 MB with S3 behind',
-  run: (lab) => s3Findings(lab, false, 'All bytes come from S3.'),
-};
-
-/** The same with a disk before S3, which the others do not have. */
-export const s3DiskImage: Scenario = {
-  name: 's3-disk-image',
-  title: 'Warm image of 44 MB with S3 behind, and a disk before it for Quayside',
-  run: (lab) => s3Findings(lab, true, 'Quayside has its `store.disk`; the others have no such thing.'),
-};
-
-async function s3Findings(lab: Lab, hasDisk: boolean, note: string): Promise<Findings> {
-  const s3 = worker<S3Question, S3Answer>(new URL('../servers/s3-process.ts', import.meta.url));
-  try {
-    const { endpoint } = await s3.ask('endpoint');
-    const bucket = { endpoint, bucket: 'bench', redirect: 'never', hasDisk } as const;
-    const names = ['quayside', 'distribution', 'docker-registry'] as const;
-    const measures = await warmPulls(lab, { clients: [1, 10], names, options: { s3: bucket } });
-    return {
-      measures,
-      targets: measures
-        .filter(({ unit, what }) => unit === 's' && !what.includes(':'))
-        .map((wall) => against(wall, 'distribution', { sense: 'at most', bound: 1 })),
-      notes: [
-        `${note} An S3 server of our own, in memory and in one process, on the same cores: it is slower than a real one under ten clients. No redirects.`,
-      ],
-    };
-  } finally {
-    s3.close();
-  }
-}
-
-interface WarmPulls {
-  readonly clients: readonly number[];
-  readonly names?: readonly PeerName[];
-  readonly options?: StartOptions;
-}
-
-async function warmPulls(
-  lab: Lab,
-  { clients, names = peerNames, options = {} }: WarmPulls,
-): Promise<Measure[]> {
-  const rounds = lab.form.rounds(3, 7);
-  const paths = lab.offer.ordinary;
-  return withServers(
-    lab,
-    names,
-    async (servers) => {
-      const logins = new Map<string, Readonly<Record<string, string>>>();
-      for (const server of servers) {
-        logins.set(server.name, options.hasLogin === true ? await loginOf(lab, server) : {});
-        await filledWith(lab, server, paths, logins.get(server.name));
-      }
-      const measures: Measure[] = [];
-      for (const count of clients) {
-        const what = count === 1 ? '1 pull' : `${count} pulls at once`;
-        lab.say(`${what}, ${servers.length} servers in turn, ${rounds} ×`);
-        const contenders = servers.map((server) => ({
-          name: server.name,
-          measure: () =>
-            imageSample(lab, server, { paths, clients: count, headers: logins.get(server.name) ?? {} }),
-        }));
-        const samples = await inTurn(rounds, contenders);
-        measures.push(...warmMeasures(what, samples));
-      }
-      return measures;
-    },
-    { upstream: 'loopback', ...options },
-  );
+  const names = [...peerNames, ...(options.isTls === true ? (['node:http'] as const) : [])];
+  const measures = await warmPulls(lab, { clients: [10], names, options });
+  return { measures, targets: wallTargets(measures), notes };
 }

@@ -1,14 +1,16 @@
 /**
  * A bare loop: a file by its path, read into buffers of a pool, written to the response. No log, no
- * ranges, no checks; what a server in JavaScript costs at least.
+ * ranges, no checks; what a server in JavaScript costs at least. With a certificate it ends TLS.
  */
+import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
 
 const bufferBytes = 256 * 1024;
 const pool: Buffer[] = [];
-const [, , port = '0', site = '.', mediaType = ''] = process.argv;
+const [, , port = '0', site = '.', mediaType = '', certFile, keyFile] = process.argv;
 
 async function sent(path: string, response: ServerResponse): Promise<void> {
   const file = await open(join(site, path));
@@ -35,9 +37,15 @@ async function sent(path: string, response: ServerResponse): Promise<void> {
   }
 }
 
-createServer(({ url = '/' }, response) => {
+const answer: RequestListener = ({ url = '/' }, response) => {
   sent(url, response).catch((error: unknown) => {
     if (response.headersSent) response.destroy();
     else response.writeHead(404).end(String(error));
   });
-}).listen(Number(port), '127.0.0.1');
+};
+
+const server =
+  certFile === undefined || keyFile === undefined
+    ? createServer(answer)
+    : createTlsServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, answer);
+server.listen(Number(port), '127.0.0.1');

@@ -22,6 +22,8 @@ export interface StartOptions {
   readonly isTls?: boolean;
   /** Whether it wants a login; see `lab.login`. Default false. */
   readonly hasLogin?: boolean;
+  /** Whether its files are on a disk, even where the bench has memory for them. Default false. */
+  readonly isOnDisk?: boolean;
   /** Quayside only: settings besides, as in its configuration file. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -59,7 +61,7 @@ export async function startServer(
         const site = join(ground.directory, 'site');
         await siteOf(content, site);
         const { mediaType } = content.image.root.descriptor;
-        if (name === 'node:http') return await bareServer(ground, mediaType);
+        if (name === 'node:http') return await bareServer(ground, mediaType, peer);
         const command = findProgram('nginx');
         return command === undefined
           ? 'nginx is not installed'
