@@ -19,7 +19,8 @@ test('the first worker starts alone, and the others once it serves', async (t) =
       [3, false],
     ],
   );
-  t.same(at(2).told.at(-1), { kind: 'workers', names: ['worker-1', 'worker-2', 'worker-3'] });
+  const onDuty = 'worker-1';
+  t.same(at(2).told.at(-1), { kind: 'workers', names: ['worker-1', 'worker-2', 'worker-3'], onDuty });
 });
 
 test('a first worker that cannot start ends the start with its code, and is not started again', async (t) => {
@@ -62,16 +63,18 @@ test('a worker that ends is followed by another: after a pause that doubles, or 
 test('while a worker is gone, the others are told, and know when another has come', async (t) => {
   const { at, clock } = await servingRig();
   await at(1).end();
-  t.same(at(0).told.at(-1), { kind: 'workers', names: ['worker-1'] });
+  const onDuty = 'worker-1';
+  t.same(at(0).told.at(-1), { kind: 'workers', names: ['worker-1'], onDuty });
   await clock.pass(500);
   await at(2).serve();
-  t.same(at(0).told.at(-1), { kind: 'workers', names: ['worker-1', 'worker-2'] });
+  t.same(at(0).told.at(-1), { kind: 'workers', names: ['worker-1', 'worker-2'], onDuty });
 });
 
 test('the duty passes to another that serves, and does not return', async (t) => {
   const { at, clock, events } = await servingRig();
   await at(0).end({ code: null, signal: 'SIGKILL' });
   t.ok(at(1).told.some(({ kind }) => kind === 'duty'));
+  t.match(at(1).told.at(-1), { kind: 'workers', onDuty: 'worker-2' }, 'and all know it');
   await clock.pass(500);
   await at(2).serve();
   t.match(at(2).welcome(), { number: 1, isOnDuty: false });
