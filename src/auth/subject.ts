@@ -23,9 +23,12 @@ export function parseSubject(text: string): Subject | undefined {
   }
 }
 
+/** The user without a login, as Kubernetes names it. */
+export const anonymousName = 'system:anonymous';
+
 /** The groups of a named user: those that are given, and those that Kubernetes adds by itself. */
 export function groupsOf(name: string, given: readonly string[]): readonly string[] {
-  if (name === 'system:anonymous') return [...new Set([...given, 'system:unauthenticated'])];
+  if (name === anonymousName) return [...new Set([...given, 'system:unauthenticated'])];
   const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name) ?? [];
   const account =
     namespace === undefined ? [] : ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];

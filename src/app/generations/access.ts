@@ -110,8 +110,9 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
   });
   return {
     hosts,
+    // Operators log in to clusters too, of which no host may know.
     forget() {
-      for (const court of courts) court.forget();
+      for (const each of [...courts, ...known.values()]) each.forget();
     },
   };
 }

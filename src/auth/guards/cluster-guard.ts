@@ -1,6 +1,7 @@
 import type { Authenticator, Authorizer, Subject } from '../access.ts';
 import type { Bcrypt } from '../robots/bcrypt.ts';
 import { createRobots, noLongerKnown, type RobotFiles, type Robots } from '../robots/robots.ts';
+import { anonymousName } from '../subject.ts';
 import type { KeptSubjects } from '../tokens/kept-subjects.ts';
 import { createTokens } from '../tokens/token.ts';
 import { createTokenKeys, type TokenKeyFiles } from '../tokens/token-keys.ts';
@@ -39,7 +40,7 @@ export function createClusterGuard(options: ClusterGuardOptions): Guard {
 
 function anonymous(cluster: string): Subject {
   const groups = Object.freeze(['system:unauthenticated']);
-  return Object.freeze({ name: 'system:anonymous', groups, cluster });
+  return Object.freeze({ name: anonymousName, groups, cluster });
 }
 
 /** What a cluster hands out: three base64url parts, or OpenShift's own prefix. */

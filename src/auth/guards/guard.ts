@@ -8,6 +8,7 @@ import type { Authenticator, Authorizer, Credential, Place, Subject } from '../a
 import { isClusterToken } from '../clusters/cluster-token.ts';
 import { createKeyedHash } from '../clusters/keyed-hash.ts';
 import { requestedScopes, type Scope } from '../scope.ts';
+import { anonymousName } from '../subject.ts';
 import type { IssuedToken, Tokens } from '../tokens/token.ts';
 import { parseAuthorization } from './basic.ts';
 import type { Cursors } from './cursors.ts';
@@ -102,6 +103,11 @@ export function createGuard({ authenticator, authorizer, tokens, cursors, anonym
     return credential.refused === 'absent' && anonymous !== undefined ? { subject: anonymous } : credential;
   }
 
+  /** Without a login a subject has what the settings say now, not what they said for its token. */
+  function isStillLetIn({ name, cluster }: Subject): boolean {
+    return name !== anonymousName || (anonymous !== undefined && anonymous.cluster === cluster);
+  }
+
   /** Of a listing only: what depends on the tag is asked when there is one. */
   async function isInSight(subject: Subject, place: Place | undefined): Promise<boolean> {
     if (place === undefined) return false;
@@ -118,7 +124,7 @@ export function createGuard({ authenticator, authorizer, tokens, cursors, anonym
       if ('refused' in credential) return credential;
       if (credential.kind === 'basic') return authenticate(credential, address);
       return andThen(tokens.verify(credential.token), (verdict): MaybePromise<Identity | Unidentified> => {
-        if (!('refused' in verdict)) return verdict;
+        if (!('refused' in verdict)) return isStillLetIn(verdict.subject) ? verdict : { refused: 'expired' };
         return verdict.refused === 'strange'
           ? authenticate(credential, address)
           : { refused: verdict.refused };

@@ -95,3 +95,43 @@ test('a request that waits for its decision is answered by what held when it cam
   t.equal((await waiting).status, 200);
   t.equal((await rig.get(path, token)).status, 404);
 });
+
+test('a token of one who did not log in ends with the setting that allowed it', async (t) => {
+  const host = (anonymous: boolean) => ({ auth: 'cluster', upstream: 'quay.io', access: 'open', anonymous });
+  const rig = await accessRig(t, { people, settings: { hosts: { [ciHost]: host(true) } } });
+  sharingImage(rig.double, 'ocp_4.20_cli');
+  const { token } = (await (await rig.get('/v2/auth')).json()) as { token: string };
+  t.equal((await rig.get(path, token)).status, 200);
+  await rig.reload({ settings: { hosts: { [ciHost]: host(false) } } });
+  t.equal((await rig.get(path, token)).status, 401);
+  await rig.reload({ settings: { hosts: { [ciHost]: host(true) } } });
+  t.equal((await rig.get(path, token)).status, 200);
+});
+
+test('a request keeps what it came by, though two changes were taken over since', async (t) => {
+  const rig = await accessRig(t, { people });
+  sharingImage(rig.double, 'ocp_4.20_cli');
+  const token = await rig.login('sha256~alice');
+  rig.cluster.switches.isSlow = 300;
+  const waiting = rig.get(path, token);
+  await until(() => rig.cluster.seen('SubjectAccessReview').length === 1, 'a question');
+  await rig.reload({ settings: { limits: { read: { maxRunning: 7 } } } });
+  await rig.reload({
+    settings: { clusters: {}, defaultUpstream: 'none', upstreams: {}, hosts: { '*': {} } },
+  });
+  t.equal((await waiting).status, 200);
+});
+
+test('what is remembered of operators is dropped too, though no host asks their cluster', async (t) => {
+  const admin = { listen: '127.0.0.1:0', cluster: 'app.ci' };
+  const rig = await accessRig(t, { people, settings: { hosts: { '*': {} }, admin } });
+  const headers = { authorization: 'Bearer sha256~alice' };
+  const looked = async (): Promise<number> => {
+    await fetch(`http://${rig.service.adminAddress}/statusz`, { headers });
+    return rig.cluster.seen('TokenReview').length;
+  };
+  t.equal(await looked(), 1);
+  t.equal(await looked(), 1);
+  rig.service.forget();
+  t.equal(await looked(), 2);
+});
