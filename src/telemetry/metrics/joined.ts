@@ -33,6 +33,7 @@ const atMost: readonly string[] = [
   ...[table.streamState, table.streams, table.streamDigests, table.streamReferences].map(firstOf),
   ...[table.filesystemSize, table.filesystemAvailable, table.conditions, table.conditionSince].map(firstOf),
   ...[table.mirrorLeader, table.mirrorImages, table.mirrorOldest, table.mirrorHolds].map(firstOf),
+  ...[table.kernelSending].map(firstOf),
 ];
 const atLeast: readonly string[] = [firstOf(table.storeAvailable), 'process_start_time_seconds'];
 

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { fieldsOf, listOf } from '../../../src/base/text/json.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { createJoinedMetrics } from '../../../src/telemetry/metrics/joined.ts';
 import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
@@ -34,6 +35,32 @@ test('counters and histograms of workers add up; what all say of one thing does 
   t.same(await page(joined, 'quayside_fleet_members'), { '': 3 });
   t.same(await page(joined, 'quayside_store_available'), { '': 0 });
   t.ok((await page(joined, 'process_start_time_seconds'))[''], 'the earliest start');
+});
+
+/** What each worker has for itself. */
+const addedUp: ReadonlySet<string> = new Set([
+  ...['quayside_requests_running', 'quayside_requests_waiting'],
+  ...['quayside_fills_running', 'quayside_spool_bytes'],
+]);
+
+test('of each gauge it is decided whether it adds up: none doubles what two say of one thing', async (t) => {
+  const values = [createMetrics(), createMetrics()].map((metrics) => {
+    metrics.mirror({ counts: () => undefined, holds: async () => 1 });
+    return metrics.values();
+  });
+  const gauges = listOf((await Promise.all(values))[0])
+    .map(fieldsOf)
+    .filter(({ type, name }) => type === 'gauge' && String(name).startsWith('quayside_'))
+    .map(({ name, help }) => ({ name: String(name), help }));
+  t.ok(gauges.length > 20);
+  for (const { name, help } of gauges) {
+    const joined = createJoinedMetrics();
+    for (const worker of [1, 2])
+      joined.taken(worker, [
+        { name, help, type: 'gauge', aggregator: 'sum', values: [{ value: 1, labels: {} }] },
+      ]);
+    t.same(await page(joined, name), { '': addedUp.has(name) ? 2 : 1 }, name);
+  }
 });
 
 test('what a worker counted stays counted when it is gone, once, and what it measured is no more', async (t) => {
