@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { closeTogether } from '../base/flow/close-all.ts';
 import type { Config } from '../config/load.ts';
+import { boundAddress } from '../proxy/members/listening.ts';
 import { listening } from './server.ts';
 
 interface DutyParts {
@@ -20,7 +21,7 @@ interface DutyAddresses {
 
 /** What is done once for all who serve one machine's clients: the ports of operators, and work. */
 export interface Duties {
-  /** Rejects when an address cannot be listened on. */
+  /** Rejects when an address cannot be listened on; may be called again then. */
   start(): Promise<DutyAddresses>;
   /** Closes the ports; who began the work ends it. */
   close(): Promise<void>;
@@ -34,14 +35,19 @@ export function createDuties({ admin: { listen }, mirror }: Config, parts: DutyP
   const { admin, mirrorPage, work } = parts;
   return {
     async start() {
-      const adminAddress = listen === false ? undefined : await listening(admin, listen);
+      const adminAddress = listen === false ? undefined : await listensOn(admin, listen);
       const page = mirror?.listen;
-      const mirrorAddress = mirrorPage && page ? await listening(mirrorPage, page) : undefined;
+      const mirrorAddress = mirrorPage && page ? await listensOn(mirrorPage, page) : undefined;
       for (const begin of work) begin();
       return { ...(adminAddress && { adminAddress }), ...(mirrorAddress && { mirrorAddress }) };
     },
     close: () => closeTogether([() => closedSoon(admin), () => mirrorPage && closedSoon(mirrorPage)]),
   };
+}
+
+/** Of two ports one may listen while the other is taken: the next try finds it so. */
+function listensOn(app: FastifyInstance, listen: string): Promise<string> | string {
+  return app.server.listening ? boundAddress(app.server, listen) : listening(app, listen);
 }
 
 /**
