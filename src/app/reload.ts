@@ -5,6 +5,14 @@ import { ConfigError, type FaultPath, faultLine, isWithin, pathText } from '../c
 import type { Config } from '../config/load.ts';
 import type { Log } from '../telemetry/log.ts';
 
+/** A configuration of which everything is made. The first of the two calls counts. */
+export interface PreparedReload {
+  /** It is in force, as a whole, when this returns. */
+  take(): void;
+  /** Closes what was made for it. */
+  discard(): Promise<void>;
+}
+
 interface ReloadOptions {
   readonly started: Config;
   /** Reads the configuration as it is now; throws `ConfigError` with all that is wrong with it. */
@@ -45,8 +53,8 @@ export function reloading(options: ReloadOptions): Reload {
     clearTimeout(again);
     const config = await read();
     const next = inForce(started, config);
-    const taken = differences(current, next);
-    const waiting = differences(started, config).filter((path) => !isReloadable(path));
+    const taken = changes(current, next).filter(isReloadable);
+    const waiting = changes(started, config).filter((path) => !isReloadable(path));
     if (taken.length > 0) await apply(next);
     current = next;
     complaint = '';
@@ -115,8 +123,24 @@ export const reloadable: readonly (readonly string[])[] = [
 
 /** True for a setting that a running server takes over, and for what is within one. */
 export function isReloadable(path: FaultPath): boolean {
-  return reloadable.some((place) =>
-    place.every((key, index) => path.length > index && (key === '*' || key === path[index])),
+  return (
+    isMirror(path) ||
+    reloadable.some((place) =>
+      place.every((key, index) => path.length > index && (key === '*' || key === path[index])),
+    )
+  );
+}
+
+/** The mirror may come and go. Where it had, or gets, an address, that waits for a restart. */
+function isMirror(path: FaultPath): boolean {
+  return path.length === 1 && path[0] === 'mirror';
+}
+
+/** The settings in which two configurations differ, each of which is taken over or waits. */
+function changes(before: Config, after: Config): readonly FaultPath[] {
+  const isMoved = (before.mirror?.listen || false) !== (after.mirror?.listen || false);
+  return differences(before, after).flatMap((path) =>
+    isMirror(path) && isMoved ? [path, ['mirror', 'listen']] : [path],
   );
 }
 
@@ -125,7 +149,7 @@ export function isReloadable(path: FaultPath): boolean {
  * settings, and all others as they were. A cluster that one of those others names stays.
  */
 export function inForce(started: Config, config: Config): Config {
-  const waiting = differences(started, config).filter((path) => !isReloadable(path));
+  const waiting = changes(started, config).filter((path) => !isReloadable(path));
   const kept = waiting.reduce<unknown>(
     (settings, path) => withSetting(settings, path, settingAt(started, path)),
     config,
@@ -149,9 +173,13 @@ function settingAt(settings: unknown, path: FaultPath): unknown {
   return path.reduce<unknown>((place, key) => fieldsOf(place)[key], settings);
 }
 
-/** A copy in which the setting has that value, or is absent for undefined. */
+/**
+ * A copy in which the setting has that value, or is absent for undefined. One within a section that
+ * is absent stays so.
+ */
 function withSetting(settings: unknown, [key, ...rest]: FaultPath, value: unknown): unknown {
   if (key === undefined) return value;
+  if (settings === undefined) return undefined;
   const { [key]: before, ...others } = fieldsOf(settings);
   const after = withSetting(before, rest, value);
   return after === undefined ? others : { ...others, [key]: after };

@@ -33,7 +33,12 @@ import { addressOf, backlog, boundAddress } from '../proxy/members/listening.ts'
 import { type ExplainApi, explainRoute } from '../proxy/operators/explain.ts';
 import { health } from '../proxy/operators/health.ts';
 import { leaderFirst, type MirrorLeader } from '../proxy/operators/leader.ts';
-import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
+import {
+  type MirrorApiOptions,
+  mirrorOrders,
+  mirrorQueue,
+  whereMirrored,
+} from '../proxy/operators/mirror-api.ts';
 import { holdOrders, type MirrorHoldsOptions, mirrorHolds } from '../proxy/operators/mirror-holds.ts';
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
 import { type StatusOptions, statusRoute } from '../proxy/operators/statusz.ts';
@@ -244,7 +249,6 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
   const app = createServer();
   health(app, parts);
   app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
-  if (mirror !== undefined) mirrorHealth(app);
   const door = {
     ...parts,
     attempts: endingWith(app, createAttempts()),
@@ -264,15 +268,21 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
       return reply.code(204).send();
     });
     if (status !== undefined) statusRoute(scope, { status });
-    if (mirror !== undefined)
-      void scope.register((inner, _inner, ready) => {
-        if (mirror.leader !== undefined) leaderFirst(inner, mirror.leader);
-        mirrorQueue(inner, mirror);
-        mirrorOrders(inner, mirror);
-        mirrorHolds(inner, mirror);
-        holdOrders(inner, mirror);
-        ready();
-      });
+    done();
+  });
+  if (mirror === undefined) return app;
+  void app.register((scope, _options, done) => {
+    whereMirrored(scope, mirror);
+    mirrorHealth(scope);
+    void scope.register((inner, _none, registered) => {
+      operatorDoor(inner, door);
+      if (mirror.leader !== undefined) leaderFirst(inner, mirror.leader);
+      mirrorQueue(inner, mirror);
+      mirrorOrders(inner, mirror);
+      mirrorHolds(inner, mirror);
+      holdOrders(inner, mirror);
+      registered();
+    });
     done();
   });
   return app;
@@ -281,8 +291,9 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
 /** The mirror's queue to look at only, where its predecessor showed it; not yet listening. */
 export function mirrorServer(mirror: ShownMirror): FastifyInstance {
   const app = createServer();
-  mirrorHealth(app);
   void app.register((scope, _options, done) => {
+    whereMirrored(scope, mirror);
+    mirrorHealth(scope);
     if (mirror.leader !== undefined) leaderFirst(scope, mirror.leader);
     mirrorQueue(scope, mirror);
     mirrorHolds(scope, mirror);

@@ -83,18 +83,12 @@ test('what decides about requests, rights, upstreams and copies is taken over', 
     ['rules'],
     ['limits', 'read', 'maxRunning'],
     ['eviction', 'pins'],
+    ['mirror'],
     ['mirror', 'misses', 'onMiss'],
     ['trustedProxies'],
   ])
     t.ok(isReloadable(path), path.join('.'));
-  for (const path of [
-    ['mirror'],
-    ['mirror', 'listen'],
-    ['log'],
-    ['log', 'qciAppci'],
-    ['store'],
-    ['tls', 'certFile'],
-  ])
+  for (const path of [['mirror', 'listen'], ['log'], ['log', 'qciAppci'], ['store'], ['tls', 'certFile']])
     t.notOk(isReloadable(path), path.join('.'));
   t.end();
 });
@@ -196,4 +190,34 @@ test('differences are as deep as both sides have something', (t) => {
     [['a', 'b'], ['a', 'c'], ['d'], ['e']],
   );
   t.end();
+});
+
+test('the mirror comes and goes, and its address waits for a restart', (t) => {
+  const [without, bare] = [load('', {}), load('mirror: {}', {})];
+  const shown = load('mirror: { listen: 127.0.0.1:1 }', {});
+  t.notOk(inForce(without, shown).mirror?.listen, 'it shows nowhere yet');
+  t.ok(inForce(without, shown).mirror);
+  t.equal(inForce(shown, without).mirror, undefined);
+  t.equal(inForce(shown, bare).mirror?.listen, '127.0.0.1:1');
+  t.end();
+});
+
+test('an address of a mirror that comes is named, and a mirror without one is not', async (t) => {
+  const { reread, log, applied } = stage();
+  await reread(`${start}\nmirror: {}`);
+  await reread(`${start}\nmirror: { listen: 127.0.0.1:1 }`);
+  await reread(start);
+  t.same(
+    log.map(([level, , settings]) => [level, settings]),
+    [
+      ['info', ['mirror']],
+      ['info', []],
+      ['warn', ['mirror.listen']],
+      ['info', ['mirror']],
+    ],
+  );
+  t.same(
+    applied.map(({ mirror }) => mirror === undefined),
+    [false, true],
+  );
 });

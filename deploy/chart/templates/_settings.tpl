@@ -120,7 +120,10 @@ paths; `*` stands for every key.
 {{- $settings | toJson -}}
 {{- end -}}
 
-{{/* A copy of a map without what is at a path of keys: (list map path), JSON. */}}
+{{/*
+A copy of a map without what is at a path of keys: (list map path), JSON. A section of which nothing
+is left is as one that is absent.
+*/}}
 {{- define "quayside.without" -}}
 {{- $map := index . 0 -}}
 {{- $path := index . 1 -}}
@@ -128,7 +131,9 @@ paths; `*` stands for every key.
 {{- $result := dict -}}
 {{- range $key, $value := $map -}}
   {{- if not (has (first $path) (list "*" $key)) }}{{ $_ := set $result $key $value }}
-  {{- else if and $rest (kindIs "map" $value) }}{{ $_ := set $result $key (include "quayside.without" (list $value $rest) | fromJson) }}
+  {{- else if and $rest (kindIs "map" $value) }}
+    {{- $left := include "quayside.without" (list $value $rest) | fromJson }}
+    {{- if $left }}{{ $_ := set $result $key $left }}{{ end }}
   {{- else if $rest }}{{ $_ := set $result $key $value }}
   {{- end -}}
 {{- end -}}

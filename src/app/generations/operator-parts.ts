@@ -2,6 +2,8 @@ import type { Operators } from '../../auth/clusters/operators.ts';
 import { defined } from '../../base/text/defined.ts';
 import type { ExplainApi } from '../../proxy/operators/explain.ts';
 import type { MirrorLeader } from '../../proxy/operators/leader.ts';
+import type { MirrorApiOptions } from '../../proxy/operators/mirror-api.ts';
+import type { MirrorHoldsOptions } from '../../proxy/operators/mirror-holds.ts';
 import type { Mirror } from '../mirror/service.ts';
 import type { AllMembers } from '../replicas/members.ts';
 import type { ServiceGeneration } from './generation.ts';
@@ -10,12 +12,12 @@ interface OperatorParts {
   readonly explain: ExplainApi;
   readonly trustedProxies: () => readonly string[];
   readonly operators?: Operators;
-  readonly mirror?: Pick<Mirror, 'desk' | 'holds' | 'serving'> & { readonly leader?: MirrorLeader };
+  readonly mirror: MirrorApiOptions & MirrorHoldsOptions & { readonly leader?: MirrorLeader };
 }
 
 /**
- * What operators use, as it is in force at each request. Whether there is a mirror, and who may
- * come in from elsewhere, is decided at the start.
+ * What operators use, as it is in force at each request. Whether anyone may come in from elsewhere
+ * is decided at the start.
  */
 export function operatorParts(
   first: ServiceGeneration,
@@ -34,20 +36,17 @@ export function operatorParts(
     explain: {
       explain: (query, viewer) => current().explain.explain(query, viewer),
       impersonated: (caller, wanted) => current().explain.impersonated(caller, wanted),
-      ...(first.explain.subjectOf && {
-        subjectOf: (token: string, address: string) => current().explain.subjectOf?.(token, address),
-      }),
+      subjectOf: (token, address) => current().explain.subjectOf?.(token, address),
     },
     trustedProxies: () => current().config.trustedProxies,
-    ...defined({
-      operators: first.operators && operators,
-      mirror: first.mirror && {
-        desk: delegatingDesk(() => mirror().desk),
-        holds: delegatingHolds(() => mirror().holds),
-        serving: (path: string) => mirror().serving(path),
-        ...(fleet?.instance !== undefined && { leader: leaderOf(() => mirror().lead(), fleet) }),
-      },
-    }),
+    mirror: {
+      isThere: () => current().mirror !== undefined,
+      desk: delegatingDesk(() => mirror().desk),
+      holds: delegatingHolds(() => mirror().holds),
+      serving: (path: string) => mirror().serving(path),
+      ...(fleet?.instance !== undefined && { leader: leaderOf(() => mirror().lead(), fleet) }),
+    },
+    ...defined({ operators: first.operators && operators }),
   };
 }
 

@@ -126,6 +126,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   /** Ours, while it is our turn. */
   let current: Queue | undefined;
   let working: Promise<void> = Promise.resolve();
+  let isStarted = false;
 
   /** A task for the working process: in memory for this one, through the store for another. */
   const sink: TaskSink = {
@@ -211,6 +212,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     look: turn.look,
     leave,
     start() {
+      isStarted = true;
       parts.meters.mirror({
         counts: () => watch.state(current).tasks,
         holds: async () => (await holds.list()).length,
@@ -219,7 +221,13 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     },
     async close() {
       leave();
-      await closeInTurn([() => rules.close(), () => working, () => ends.close(), () => clients.close()]);
+      await closeInTurn([
+        () => rules.close(),
+        () => working,
+        () => isStarted && parts.meters.mirror(undefined),
+        () => ends.close(),
+        () => clients.close(),
+      ]);
     },
   };
 }

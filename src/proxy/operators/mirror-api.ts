@@ -25,9 +25,20 @@ interface MirrorQueueApi {
 }
 
 export interface MirrorApiOptions {
+  /** Whether there is a mirror now. Default: yes. */
+  readonly isThere?: () => boolean;
   readonly desk: MirrorQueueApi;
   /** Told of the path of each request, but for that of probes. */
   readonly serving: (path: string) => void;
+}
+
+/** The routes of a scope are unknown ones while there is no mirror, to operators and others. */
+export function whereMirrored(scope: FastifyInstance, { isThere }: Pick<MirrorApiOptions, 'isThere'>): void {
+  if (isThere === undefined) return;
+  scope.addHook('onRequest', (_request, reply, done) => {
+    if (isThere()) done();
+    else reply.callNotFound();
+  });
 }
 
 const longestUserAgent = 200;

@@ -57,8 +57,8 @@ export interface Metrics {
   readonly conditions: ConditionPublisher;
   /** Shows the build, its limits and the room of its disks from now on. */
   describe(facts: ServiceFacts): void;
-  /** Shows the queue of the mirror from now on. */
-  mirror(mirror: CountedMirror): void;
+  /** Shows the queue of the mirror from now on; undefined for none. */
+  mirror(mirror: CountedMirror | undefined): void;
   /** The certificate of `tls` expires then, milliseconds since the epoch. */
   certificate(notAfter: number): void;
   /** All metrics as plain values, to be added up with those of other workers. */

@@ -28,30 +28,36 @@ const holdsMs = 5 * 60_000;
 export function mirrorStateMetrics(
   registry: Registry,
   { now = () => performance.now(), wall = Date.now } = {},
-): (mirror: CountedMirror) => void {
-  let current: CountedMirror | undefined;
-  let known: { readonly at: number; readonly count: number } | undefined;
+): (mirror: CountedMirror | undefined) => void {
   return (mirror) => {
-    const isFirst = current === undefined;
-    current = mirror;
-    known = undefined;
-    if (!isFirst) return;
-    const leader = measured(registry, table.mirrorLeader);
-    const images = measured(registry, table.mirrorImages);
-    const oldest = measured(registry, table.mirrorOldest);
-    const holds = inquired(registry, table.mirrorHolds);
-    leader([], () => (current?.counts() === undefined ? 0 : 1));
-    for (const state of ['waiting', 'running', 'parked'] as const)
-      images([state], () => current?.counts()?.[state] ?? 0);
-    oldest([], () => {
-      const at = current?.counts()?.oldestAt;
-      return at === undefined ? 0 : Math.max(0, (wall() - at) / 1000);
-    });
-    holds([], async () => {
-      if (known !== undefined && now() - known.at <= holdsMs) return known.count;
-      const count = (await current?.holds()) ?? 0;
-      known = { at: now(), count };
-      return count;
-    });
+    for (const [name] of rows) registry.removeSingleMetric(name);
+    if (mirror !== undefined) shown(registry, mirror, { now, wall });
   };
+}
+
+const rows = [table.mirrorLeader, table.mirrorImages, table.mirrorOldest, table.mirrorHolds] as const;
+
+function shown(
+  registry: Registry,
+  mirror: CountedMirror,
+  { now, wall }: { readonly now: () => number; readonly wall: () => number },
+): void {
+  let known: { readonly at: number; readonly count: number } | undefined;
+  const leader = measured(registry, table.mirrorLeader);
+  const images = measured(registry, table.mirrorImages);
+  const oldest = measured(registry, table.mirrorOldest);
+  const holds = inquired(registry, table.mirrorHolds);
+  leader([], () => (mirror.counts() === undefined ? 0 : 1));
+  for (const state of ['waiting', 'running', 'parked'] as const)
+    images([state], () => mirror.counts()?.[state] ?? 0);
+  oldest([], () => {
+    const at = mirror.counts()?.oldestAt;
+    return at === undefined ? 0 : Math.max(0, (wall() - at) / 1000);
+  });
+  holds([], async () => {
+    if (known !== undefined && now() - known.at <= holdsMs) return known.count;
+    const count = await mirror.holds();
+    known = { at: now(), count };
+    return count;
+  });
 }

@@ -6,7 +6,7 @@ import { serviceRig } from '../../support/service.ts';
 const ci = 'openshift/ci';
 
 /** The service with a mirror, before doubles of QCI and of app.ci's registry. */
-async function mirrorRig(t: Test, mirror: Readonly<Record<string, unknown>>) {
+async function mirrorRig(t: Test, mirror: Readonly<Record<string, unknown>> | undefined) {
   const [double, source] = await Promise.all([registryDouble(), registryDouble()]);
   const registry = ({ url }: RegistryDouble) => ({ url, allowPrivateAddresses: true, retries: 1 });
   const rig = await serviceRig(t, {
@@ -56,4 +56,33 @@ test('the queue that operators see is that of the mirror in force', async (t) =>
   const answer = await fetch(queue);
   t.equal(answer.status, 200);
   t.match(await answer.json(), { total: Number });
+});
+
+test('a mirror comes with a change and goes with the next: its pulls, its queue and its series', async (t) => {
+  const { rig, source, double, pulled } = await mirrorRig(t, undefined);
+  const image = source.addImage('ocp/4.20', 'cli', { layers: [1_000] });
+  const shown = async () => {
+    const paths = ['/api/v1/mirrors', '/api/health', '/api/v1/mirrors/holds', '/statusz'];
+    const answers = await Promise.all(
+      paths.map((path) => fetch(`http://${rig.service.adminAddress}${path}`)),
+    );
+    const conditions = await answers.at(-1)?.text();
+    return [
+      ...answers.slice(0, -1).map(({ status }) => status),
+      /MirrorLease/.test(conditions ?? ''),
+      /quayside_mirror_leader \d/.test(await rig.metrics()),
+    ];
+  };
+  const absent = [404, 404, 404, false, false];
+  t.equal(await pulled('ocp_4.20_cli'), 404);
+  t.same(await shown(), absent);
+  await rig.reload({ settings: { mirror: { misses: { onMiss: 'serve' } } } });
+  t.equal(await pulled('ocp_4.20_cli'), 200);
+  await until(() => double.tagOf(ci, 'ocp_4.20_cli') === image.digest, 'a copy');
+  t.same(await shown(), [200, 200, 200, true, true]);
+  await rig.reload({ settings: { mirror: undefined } });
+  source.addImage('ocp/4.20', 'other', { layers: [2_000] });
+  t.equal(await pulled('ocp_4.20_other'), 404);
+  await until(async () => !/quayside_mirror_leader/.test(await rig.metrics()), 'the end of the mirror');
+  t.same(await shown(), absent);
 });
