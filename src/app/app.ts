@@ -33,7 +33,7 @@ import { createGeneration, type SharedParts } from './generations/generation.ts'
 import { Generations } from './generations/generations.ts';
 import { operatorParts } from './generations/operator-parts.ts';
 import { subjectsKeptMs, swept } from './generations/upkeep.ts';
-import { changesRights } from './reload.ts';
+import { changesRights, type PreparedReload } from './reload.ts';
 import { cacheTold, copiesTold, fleetNews } from './replicas/fleet-news.ts';
 import { configuredMembers } from './replicas/members.ts';
 import { amongWorkers } from './replicas/workers.ts';
@@ -62,10 +62,10 @@ export interface Service {
   /** What is wrong with the bucket of the store, if that was known at the start. */
   readonly storeFault?: string | undefined;
   /**
-   * Takes over a configuration that differs in what `isReloadable` names, as a whole. Rejects, and
-   * changes nothing, when a part of it cannot be made.
+   * Makes all parts of a configuration that differs in what `isReloadable` names, which is in force
+   * once it is taken. Rejects, and changes nothing, when a part of it cannot be made.
    */
-  reload(config: Config): Promise<void>;
+  prepare(config: Config): Promise<PreparedReload>;
   /** These changed settings of the file take effect only after a restart; or why it was refused. */
   pending(settings: readonly string[], refused?: string): void;
   /** Drops what is remembered of people and their rights: the next of each is asked again. */
@@ -183,7 +183,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   });
   const duties = createDuties(config, {
     admin,
-    mirrorPage: operated.mirror && config.mirror?.listen ? mirrorServer(operated.mirror) : undefined,
+    mirrorPage: config.mirror?.listen ? mirrorServer(operated.mirror) : undefined,
     work: [
       () => generations.startWork(),
       conditions.start,
@@ -218,15 +218,21 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     ]);
   }
 
-  async function reload(changed: Config): Promise<void> {
-    const before = generations.current.config;
-    const next = await generations.replace(changed);
-    pull.reload(changed);
-    conditions.watch(next);
-    log.level = changed.log.level;
-    if (!changesRights(before, changed)) return;
-    cache.membership.rightsChanged();
-    next.forget();
+  async function prepare(changed: Config): Promise<PreparedReload> {
+    const { generation: next, ...prepared } = await generations.prepare(changed);
+    return {
+      take() {
+        const before = generations.current.config;
+        prepared.take();
+        pull.reload(changed);
+        conditions.watch(next);
+        log.level = changed.log.level;
+        if (!changesRights(before, changed)) return;
+        cache.membership.rightsChanged();
+        next.forget();
+      },
+      discard: prepared.discard,
+    };
   }
 
   try {
@@ -242,7 +248,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
       ...addresses,
       storeFault,
       pending: conditions.pending,
-      reload,
+      prepare,
       forget: () => generations.current.forget(),
       storeFaults: () => storeCheck.faults(cache.medium),
       look: conditions.look,

@@ -28,6 +28,8 @@ export type Fork = () => Forked;
 export interface PrimaryChannel {
   send(message: ToPrimary): void;
   onMessage(heard: (message: ToWorker) => void): void;
+  /** Called when the primary has died; this process ends as soon as it returns. */
+  onLost(lost: () => void): void;
   /** Keeps this process running no more. */
   unref(): void;
 }
@@ -40,7 +42,14 @@ export interface PrimaryChannel {
 export function createFork(): Fork {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ serialization: 'advanced', stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
-  return () => forkedOf(cluster.fork());
+  return () => {
+    try {
+      return forkedOf(cluster.fork());
+    } catch {
+      // No memory, for one. The primary must not end for it: it starts another one later.
+      return stillborn();
+    }
+  };
 }
 
 function forkedOf(worker: Worker): Forked {
@@ -48,7 +57,7 @@ function forkedOf(worker: Worker): Forked {
   const { pid, stdout } = child;
   // Of the start as of the channel, which may break before the end of the process is known.
   worker.on('error', () => undefined);
-  if (pid === undefined || stdout === null) return stillborn;
+  if (pid === undefined || stdout === null) return stillborn();
   return {
     pid,
     output: stdout,
@@ -66,14 +75,16 @@ function forkedOf(worker: Worker): Forked {
 }
 
 /** The system has no process for us, or no descriptor: as one that ended at once. */
-const stillborn: Forked = {
-  pid: 0,
-  output: Readable.from([]),
-  send: () => undefined,
-  kill: () => undefined,
-  onMessage: () => undefined,
-  onExit: (gone) => void setImmediate(() => gone({ code: null, signal: null })),
-};
+function stillborn(): Forked {
+  return {
+    pid: 0,
+    output: Readable.from([]),
+    send: () => undefined,
+    kill: () => undefined,
+    onMessage: () => undefined,
+    onExit: (gone) => void setImmediate(() => gone({ code: null, signal: null })),
+  };
+}
 
 /** Undefined in a process that is no worker. */
 export function primaryChannel(): PrimaryChannel | undefined {
@@ -88,6 +99,7 @@ export function primaryChannel(): PrimaryChannel | undefined {
       void worker.on('message', (message: unknown) => {
         if (isToWorker(message)) heard(message);
       }),
+    onLost: (lost) => void worker.once('disconnect', lost),
     unref: () => process.channel?.unref(),
   };
 }

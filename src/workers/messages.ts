@@ -12,9 +12,9 @@ export interface Welcome {
   readonly count: number;
   /** Whether this one does what is done once for all of them. */
   readonly isOnDuty: boolean;
-  /** Whether it comes after one that ended: the settings may have changed since the start. */
-  readonly isSuccessor: boolean;
   /** The text of the file of settings at the start of the primary, if there is one. */
+  readonly started: string | undefined;
+  /** That of the settings in force: what could be taken over of another one has been. */
   readonly settings: string | undefined;
   /** The directory of the sockets between workers; no other user may enter it. */
   readonly directory: string;
@@ -35,13 +35,18 @@ export interface ReadyFacts {
   readonly degraded: readonly string[];
 }
 
-/** What one end asks the other: all metrics; whether pulls could be answered. */
-export type WorkerQuestion = 'metrics' | 'ready';
+/**
+ * What one end asks the other: all metrics; whether pulls could be answered; whether all of some
+ * settings is made, and waits for the decision; nothing but an answer.
+ */
+export type WorkerQuestion = 'metrics' | 'ready' | 'prepare' | 'alive';
 
-interface AskMessage {
+export interface AskMessage {
   readonly kind: 'ask';
   readonly id: number;
   readonly question: WorkerQuestion;
+  /** Of `prepare`: the text of the file. */
+  readonly settings?: string | undefined;
 }
 
 interface AnswerMessage {
@@ -64,6 +69,10 @@ export type ToWorker =
   | { readonly kind: 'duty' }
   | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'hangup' }
+  /** Of what was prepared last: whether it is in force from now on. */
+  | { readonly kind: 'decide'; readonly isTaken: boolean }
+  /** These changed settings wait for a restart; or why all of them were refused. */
+  | { readonly kind: 'pending'; readonly settings: readonly string[]; readonly refused: string | undefined }
   | AskMessage
   | AnswerMessage
   | FailureMessage;
@@ -77,7 +86,8 @@ export type ToPrimary =
   | FailureMessage;
 
 const toWorker: ReadonlySet<unknown> = new Set<ToWorker['kind']>([
-  ...(['welcome', 'workers', 'duty', 'stop', 'hangup', 'ask', 'answer', 'failure'] as const),
+  ...(['welcome', 'workers', 'duty', 'stop', 'hangup', 'decide', 'pending'] as const),
+  ...(['ask', 'answer', 'failure'] as const),
 ]);
 const toPrimary: ReadonlySet<unknown> = new Set<ToPrimary['kind']>([
   ...(['hello', 'ready', 'ask', 'answer', 'failure'] as const),

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../base/time/wait.ts';
 import { workerName } from '../fleet/members/worker-names.ts';
 import type { FailedRequest } from '../proxy/http/recent-failures.ts';
 import type { PrimaryChannel } from './forks.ts';
-import type { ReadyFacts, ToWorker, Welcome, WorkerQuestion } from './messages.ts';
+import type { AskMessage, ReadyFacts, ToWorker, Welcome, WorkerQuestion } from './messages.ts';
 import { WorkerQuestions } from './questions.ts';
 
 /** What the primary asks a worker. Neither rejects. */
@@ -12,8 +12,22 @@ export interface WorkerAnswers {
   isReady(): Promise<boolean>;
 }
 
+/** Settings of which everything is made, and which are in force once they are taken. */
+interface PreparedSettings {
+  take(): void;
+  discard(): Promise<void>;
+}
+
+/** What a worker does when the settings change. */
+interface WorkerReload {
+  /** Rejects where something cannot be made; its message tells the operator why. */
+  prepare(settings: string | undefined): Promise<PreparedSettings>;
+  /** These settings wait for a restart, or why all of them were refused. */
+  pending(settings: readonly string[], refused?: string): void;
+}
+
 /** The primary answers within this: it waits for the other workers. */
-const answerMs: Readonly<Record<WorkerQuestion, number>> = { ready: 900, metrics: 4_000 };
+const answerMs: Readonly<Record<'metrics' | 'ready', number>> = { ready: 900, metrics: 4_000 };
 
 /** More failed requests a second are not passed on. */
 const mostFailures = 100;
@@ -37,6 +51,8 @@ export class WorkerPlace {
   #duty: (() => void) | undefined;
   #isOnDuty: boolean;
   #answers: WorkerAnswers | undefined;
+  #reload: WorkerReload | undefined;
+  #prepared: PreparedSettings | undefined;
   #failed: ((request: FailedRequest) => void) | undefined;
   #failures = { count: 0, since: 0 };
 
@@ -83,6 +99,10 @@ export class WorkerPlace {
     this.#answers = answers;
   }
 
+  reloadBy(reload: WorkerReload): void {
+    this.#reload = reload;
+  }
+
   /** This worker serves. */
   ready(facts: ReadyFacts): void {
     this.#channel.send({ kind: 'ready', facts });
@@ -122,26 +142,56 @@ export class WorkerPlace {
       case 'hangup':
         for (const heard of this.#hangups) heard();
         break;
+      case 'decide':
+        this.#decide(message.isTaken);
+        break;
+      case 'pending':
+        this.#reload?.pending(message.settings, message.refused);
+        break;
       case 'answer':
         this.#questions.answered(message);
         break;
       case 'ask':
-        void this.#answer(message.id, message.question);
+        void this.#answer(message);
         break;
       case 'failure':
         this.#failed?.(message.request);
     }
   }
 
-  #asked(question: WorkerQuestion): Promise<unknown> {
+  #asked(question: keyof typeof answerMs): Promise<unknown> {
     return this.#questions.ask(question, (message) => this.#channel.send(message), answerMs[question]);
   }
 
-  async #answer(id: number, question: WorkerQuestion): Promise<void> {
-    const answers = this.#answers;
-    if (answers === undefined) return;
-    const value = question === 'metrics' ? await answers.metrics() : await answers.isReady();
-    this.#channel.send({ kind: 'answer', id, value });
+  async #answer({ id, question, settings }: AskMessage): Promise<void> {
+    const value = await (question === 'prepare' ? this.#prepare(settings) : this.#told(question));
+    if (value !== undefined) this.#channel.send({ kind: 'answer', id, value });
+  }
+
+  async #told(question: Exclude<WorkerQuestion, 'prepare'>): Promise<unknown> {
+    if (question === 'alive') return true;
+    return question === 'metrics' ? this.#answers?.metrics() : this.#answers?.isReady();
+  }
+
+  /** True, or why not. */
+  async #prepare(settings: string | undefined): Promise<true | string> {
+    try {
+      // What the primary waited for too long.
+      await this.#prepared?.discard();
+      this.#prepared = await this.#reload?.prepare(settings);
+      return this.#prepared !== undefined || 'it has just started';
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  /** All workers take over the same settings: one that cannot must not serve on. */
+  #decide(isTaken: boolean): void {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (!isTaken) void prepared?.discard();
+    else if (prepared === undefined) throw new Error('no settings are prepared that could be taken over');
+    else prepared.take();
   }
 }
 

@@ -1,7 +1,7 @@
-import { type Clock, systemClock, unlessAborted, withTimeout } from '../base/time/wait.ts';
+import { type Clock, hasSlept, systemClock, unlessAborted, withTimeout } from '../base/time/wait.ts';
 import { workerName } from '../fleet/members/worker-names.ts';
 import type { Fork } from './forks.ts';
-import type { ReadyFacts, Welcome, WorkerQuestion, WorkerWord } from './messages.ts';
+import type { AskMessage, ReadyFacts, ToWorker, Welcome, WorkerQuestion, WorkerWord } from './messages.ts';
 import { WorkerQuestions } from './questions.ts';
 import { type SlotEnd, type WorkerBegin, WorkerSlot } from './slot.ts';
 import type { LineOutput } from './whole-lines.ts';
@@ -9,6 +9,8 @@ import type { LineOutput } from './whole-lines.ts';
 /** What the primary reports of its workers. */
 export interface PrimaryEvents {
   workerReady(event: WorkerBegin): void;
+  /** A worker answers nothing, and is ended by force. */
+  workerHung(event: { readonly worker: number; readonly pid: number }): void;
   /** A worker ended that was not told to. */
   workerEnded(event: SlotEnd): void;
   /** This one does from now on what is done once. */
@@ -29,7 +31,7 @@ interface MetricsSum {
 
 interface PrimaryOptions {
   readonly fork: Fork;
-  readonly common: Omit<Welcome, 'number' | 'isOnDuty' | 'isSuccessor'>;
+  readonly common: Omit<Welcome, 'number' | 'isOnDuty' | 'settings'>;
   readonly metrics: MetricsSum;
   readonly events: PrimaryEvents;
   /** Where the lines of all workers go. */
@@ -38,7 +40,18 @@ interface PrimaryOptions {
 }
 
 /** Who does not answer in time is left out. A kubelet waits for 1 s, Prometheus for 10 s. */
-const answerMs: Readonly<Record<WorkerQuestion, number>> = { ready: 800, metrics: 2_000 };
+const answerMs: Readonly<Record<WorkerQuestion, number>> = {
+  ready: 800,
+  metrics: 2_000,
+  // A new index of image streams may take a minute.
+  prepare: 90_000,
+  alive: 15_000,
+};
+
+/** How often a worker is asked whether it lives, milliseconds. */
+const aliveEveryMs = 10_000;
+/** The second question is that of a primary that was stopped itself, as with its machine. */
+const mostSilences = 2;
 
 /**
  * Starts workers, and keeps as many running. It serves nothing itself, so that little can end it.
@@ -50,15 +63,20 @@ export class Primary {
   readonly #questions: WorkerQuestions;
   readonly #clock: Clock;
   readonly #left = Promise.withResolvers<void>();
+  readonly #ending = new AbortController();
   #duty: WorkerSlot | undefined;
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
   #worstCode = 0;
+  /** The text of the settings that all workers have. */
+  #settings: string | undefined;
+  #pending: Extract<ToWorker, { kind: 'pending' }> | undefined;
 
   constructor(options: PrimaryOptions) {
     const { fork, common, output, clock = systemClock } = options;
     this.#options = options;
     this.#clock = clock;
     this.#questions = new WorkerQuestions(clock);
+    this.#settings = common.started;
     const heard = {
       ready: (slot: WorkerSlot, event: WorkerBegin) => this.#ready(slot, event),
       said: (slot: WorkerSlot, message: WorkerWord) => void this.#said(slot, message),
@@ -67,10 +85,10 @@ export class Primary {
     this.#slots = Array.from({ length: common.count }, (_, index) => {
       const number = index + 1;
       const isOnDuty = (): boolean => this.#duty?.number === number;
-      const welcome = (isSuccessor: boolean): Welcome => ({
+      const welcome = (): Welcome => ({
         ...common,
         number,
-        isSuccessor,
+        settings: this.#settings,
         isOnDuty: isOnDuty(),
       });
       return new WorkerSlot({ number, fork, welcome, output, clock, ...heard });
@@ -97,7 +115,47 @@ export class Primary {
     }
   }
 
-  /** All workers read their settings again, and forget what they remember of people. */
+  /**
+   * All workers take over the settings of this text, or none of them does. Rejects with the words
+   * of the first that cannot. What starts afterwards starts by them.
+   */
+  async reload(settings: string | undefined): Promise<void> {
+    const asked = new Map(this.#serving().map((slot) => [slot, slot.process?.forked]));
+    if (asked.size === 0) throw new Error('no worker serves');
+    const refusals = await Promise.all(
+      Array.from(asked.keys(), (slot) => this.#refusal(slot, { question: 'prepare', settings })),
+    );
+    if (this.#state === 'stopping') return;
+    const refusal = refusals.find((text) => text !== undefined);
+    if (refusal === undefined) this.#settings = settings;
+    for (const slot of this.#slots)
+      if (asked.get(slot) === slot.process?.forked)
+        slot.send({ kind: 'decide', isTaken: refusal === undefined });
+      // It was started by the settings before, and another one starts by these.
+      else if (refusal === undefined) slot.kill();
+    if (refusal !== undefined) throw new Error(refusal);
+  }
+
+  /** These changed settings wait for a restart, or why all of them were refused. */
+  pending(settings: readonly string[], refused?: string): void {
+    this.#pending = { kind: 'pending', settings, refused };
+    for (const slot of this.#serving()) slot.send(this.#pending);
+  }
+
+  /** Undefined for one that has prepared them, or whose process is gone. */
+  async #refusal(
+    slot: WorkerSlot,
+    { question, settings }: Pick<AskMessage, 'question' | 'settings'>,
+  ): Promise<string | undefined> {
+    const { process: asked } = slot;
+    const send = (message: AskMessage): void => slot.send({ ...message, settings });
+    const answer = await this.#questions.ask(question, send, answerMs[question], asked?.gone);
+    if (answer === true || asked !== slot.process) return undefined;
+    const why = typeof answer === 'string' ? answer : `no answer within ${answerMs[question] / 1_000} s`;
+    return `worker ${slot.number}: ${why}`;
+  }
+
+  /** All workers forget what they remember of people. */
   hangUp(): void {
     for (const slot of this.#slots) slot.send({ kind: 'hangup' });
   }
@@ -105,6 +163,7 @@ export class Primary {
   /** Ends all workers, by force after `withinMs`. Resolves to the highest of their exit codes. */
   async stop(reason: string, withinMs: number): Promise<number> {
     this.#state = 'stopping';
+    this.#ending.abort();
     for (const slot of this.#slots) slot.stop(reason);
     this.#look();
     await withTimeout(this.#left.promise, withinMs, () => undefined, this.#clock);
@@ -115,8 +174,27 @@ export class Primary {
 
   #ready(slot: WorkerSlot, event: WorkerBegin): void {
     this.#options.events.workerReady(event);
+    if (this.#pending !== undefined) slot.send(this.#pending);
     if (this.#duty?.isFilled !== true && this.#state === 'serving') this.#passDuty(slot);
     this.#tellNames();
+    void this.#watch(slot);
+  }
+
+  /** Ends a process that is stuck: its connections hang, and clients are not let to the others. */
+  async #watch(slot: WorkerSlot): Promise<void> {
+    const { process: watched } = slot;
+    if (watched === undefined) return;
+    const { forked, gone } = watched;
+    const send = (message: AskMessage): void => slot.send(message);
+    for (let silences = 0; silences < mostSilences; ) {
+      if (silences === 0 && !(await hasSlept(aliveEveryMs, this.#ending.signal, this.#clock))) return;
+      if (slot.process?.forked !== forked) return;
+      const answer = await this.#questions.ask('alive', send, answerMs.alive, gone);
+      silences = answer === true ? 0 : silences + 1;
+    }
+    if (slot.process?.forked !== forked || this.#state === 'stopping') return;
+    this.#options.events.workerHung({ worker: slot.number, pid: forked.pid });
+    slot.kill();
   }
 
   #ended(slot: WorkerSlot, end: SlotEnd): void {

@@ -18,15 +18,24 @@ export class WorkerQuestions {
     this.#clock = clock;
   }
 
-  /** Undefined where no answer comes in time: the other end may be gone, or too busy. */
-  async ask(question: WorkerQuestion, send: SendQuestion, withinMs: number): Promise<unknown> {
+  /**
+   * Undefined where no answer comes in time: the other end may be too busy, or gone, which is known
+   * at once where `gone` resolves.
+   */
+  async ask(
+    question: WorkerQuestion,
+    send: SendQuestion,
+    withinMs: number,
+    gone?: Promise<undefined>,
+  ): Promise<unknown> {
     this.#last += 1;
     const id = this.#last;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     this.#open.set(id, resolve);
     try {
       send({ kind: 'ask', id, question });
-      return await withTimeout(promise, withinMs, () => undefined, this.#clock);
+      const answer = gone === undefined ? promise : Promise.race([promise, gone]);
+      return await withTimeout(answer, withinMs, () => undefined, this.#clock);
     } finally {
       this.#open.delete(id);
     }

@@ -8,7 +8,7 @@ interface WorkerSlotOptions {
   readonly number: number;
   readonly fork: Fork;
   /** What the next process of this slot is told first. */
-  readonly welcome: (isSuccessor: boolean) => Welcome;
+  readonly welcome: () => Welcome;
   /** Where the lines of its processes go. */
   readonly output: LineOutput;
   readonly clock: Clock;
@@ -40,7 +40,13 @@ const restarts = { firstMs: 500, longestMs: 30_000 };
 type SlotState =
   | { readonly name: 'empty' }
   | { readonly name: 'waiting'; readonly timer: Timer }
-  | { readonly name: 'starting' | 'ready'; readonly forked: Forked; readonly bornAt: number };
+  | ({ readonly name: 'starting' | 'ready' } & SlotProcess);
+
+interface SlotProcess {
+  readonly forked: Forked;
+  /** Resolves once it has ended. */
+  readonly gone: Promise<undefined>;
+}
 
 /**
  * One place among the workers, with one process after the other. A process that ends is followed by
@@ -71,6 +77,11 @@ export class WorkerSlot {
     return this.#state.name === 'empty';
   }
 
+  /** Its process, serving or not. */
+  get process(): SlotProcess | undefined {
+    return 'forked' in this.#state ? this.#state : undefined;
+  }
+
   /** Starts a process; resolves to what it says once it serves, or to its end. */
   fill(isSuccessor = false): Promise<ReadyFacts | SlotEnd> {
     const { number } = this;
@@ -78,16 +89,20 @@ export class WorkerSlot {
     const outcome = Promise.withResolvers<ReadyFacts | SlotEnd>();
     const forked = fork();
     const bornAt = clock.now();
-    this.#state = { name: 'starting', forked, bornAt };
+    const { promise: gone, resolve: over } = Promise.withResolvers<undefined>();
+    this.#state = { name: 'starting', forked, gone };
     passLines(forked.output, output);
     forked.onMessage((message) => {
-      if (message.kind === 'hello') return this.#greet(welcome(isSuccessor));
+      if (message.kind === 'hello') return this.#greet(welcome());
       if (message.kind !== 'ready') return said(this, message);
-      this.#state = { name: 'ready', forked, bornAt };
+      this.#state = { name: 'ready', forked, gone };
       ready(this, { worker: number, pid: forked.pid, isSuccessor });
       outcome.resolve(message.facts);
     });
-    forked.onExit((end) => outcome.resolve(this.#ended(forked.pid, Math.round(clock.now() - bornAt), end)));
+    forked.onExit((end) => {
+      outcome.resolve(this.#ended(forked.pid, Math.round(clock.now() - bornAt), end));
+      over(undefined);
+    });
     return outcome.promise;
   }
 

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -31,4 +32,13 @@ export async function createSocketDirectory(parents: readonly string[]): Promise
     }
   }
   throw new Error(`there is no directory for the sockets between workers: ${faults.join('; ')}`);
+}
+
+/** Removes it at once, in a worker whose primary was killed: all workers end then. */
+export function removeSocketDirectory(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // Another worker removes it at the same time.
+  }
 }

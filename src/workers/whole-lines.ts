@@ -28,6 +28,8 @@ export function passLines(from: Readable, output: LineOutput): void {
     length += chunk.byteLength - end;
     if (length > longestLine) passOn(Buffer.alloc(0));
   });
+  // It closes then, and the process that wrote is gone or writes no more.
+  from.on('error', () => undefined);
   from.once('close', () => {
     if (length > 0) passOn(Buffer.from('\n'));
   });

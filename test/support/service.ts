@@ -112,12 +112,12 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
         timers = given;
       }
     },
-    reload({ settings, upstream }) {
+    async reload({ settings, upstream }) {
       const changed = settingsOf({
         settings: { ...options.settings, ...settings },
         upstream: { ...options.upstream, ...upstream },
       });
-      return service.reload(inForce(started, load(stringify(changed), {})));
+      (await service.prepare(inForce(started, load(stringify(changed), {})))).take();
     },
     stop,
   };

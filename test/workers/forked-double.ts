@@ -61,7 +61,7 @@ export function primaryRig(count: number) {
   const primary = new Primary({
     fork,
     clock,
-    common: { count, settings: undefined, directory: '/run', key: 'k', tokenSecret: 's', instance: 'i' },
+    common: { count, started: 'first', directory: '/run', key: 'k', tokenSecret: 's', instance: 'i' },
     metrics: {
       taken: (worker, value) => void metrics.taken.push([worker, value]),
       ended: (worker) => void metrics.ended.push(worker),
@@ -69,6 +69,7 @@ export function primaryRig(count: number) {
     },
     events: {
       workerReady: (event) => events.push(['ready', event]),
+      workerHung: (event) => events.push(['hung', event]),
       workerEnded: (event) => events.push(['ended', event]),
       dutyPassed: (event) => events.push(['duty', event]),
       servingChanged: (serving) => events.push(['serving', serving]),

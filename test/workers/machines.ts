@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { createService, type Service } from '../../src/app/app.ts';
+import { inForce } from '../../src/app/reload.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
 import type { ToWorker } from '../../src/workers/messages.ts';
@@ -21,6 +22,8 @@ export interface RigWorker {
   logText(): string;
   /** As its primary would. */
   tell(message: ToWorker): void;
+  /** Takes over other settings, over those that it was started with. */
+  reload(changes: Readonly<Record<string, unknown>>): Promise<void>;
 }
 
 interface MachinesOptions {
@@ -70,10 +73,17 @@ export async function machinesRig(t: Test, options: MachinesOptions = {}) {
     const { place, tell } = await placeOf(number, sockets);
     const lines: string[] = [];
     const log = logger({ level: 'info', destination: { write: (line) => void lines.push(line) } });
-    const service = await createService(load(stringify(settings), {}), { log, env: {}, workers: place });
+    const started = load(stringify(settings), {});
+    const service = await createService(started, { log, env: {}, workers: place });
     tell({ kind: 'workers', names, onDuty: `worker-${onDuty}` });
     closers.push(() => service.close());
-    return { service, url: `http://${service.address}`, store, tell, logText: () => lines.join('') };
+    return {
+      ...{ service, url: `http://${service.address}`, store, tell, logText: () => lines.join('') },
+      async reload(changes) {
+        const changed = load(stringify({ ...settings, ...changes }), {});
+        (await service.prepare(inForce(started, changed))).take();
+      },
+    };
   }
 
   async function placeOf(number: number, sockets: string) {
@@ -81,8 +91,13 @@ export async function machinesRig(t: Test, options: MachinesOptions = {}) {
     const onMessage = (heard: typeof tell): void => {
       tell = heard;
     };
-    const waiting = workerPlace({ send: () => undefined, onMessage, unref: () => undefined });
-    const about = { number, count: perMachine, isOnDuty: number === onDuty, isSuccessor: false };
+    const waiting = workerPlace({
+      send: () => undefined,
+      onMessage,
+      onLost: () => undefined,
+      unref: () => undefined,
+    });
+    const about = { number, count: perMachine, isOnDuty: number === onDuty, started: undefined };
     const secrets = { key: 'k'.repeat(40), tokenSecret: 's'.repeat(43), instance: sockets };
     tell({ kind: 'welcome', welcome: { ...about, ...secrets, settings: undefined, directory: sockets } });
     const place: WorkerPlace = await waiting;

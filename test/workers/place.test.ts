@@ -5,7 +5,7 @@ import { workerPlace } from '../../src/workers/place.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const welcome = {
-  ...{ number: 2, count: 2, isOnDuty: false, isSuccessor: false, settings: undefined },
+  ...{ number: 2, count: 2, isOnDuty: false, started: undefined, settings: undefined },
   ...{ directory: '/run', key: 'k', tokenSecret: 's', instance: 'i' },
 };
 
@@ -18,6 +18,7 @@ async function placeRig() {
     onMessage: (heard: (message: ToWorker) => void) => {
       tell = heard;
     },
+    onLost: () => undefined,
     unref: () => undefined,
   };
   const waiting = workerPlace(channel, clock);
@@ -71,4 +72,50 @@ test('failed requests are passed on, a hundred a second, unless this worker is o
   tell({ kind: 'duty' });
   place.failed(request);
   t.equal(passedOn(), 101);
+});
+
+/** A worker that prepares what it is told to, unless that is refused. */
+async function reloadRig() {
+  const rig = await placeRig();
+  const did: string[] = [];
+  rig.place.reloadBy({
+    async prepare(settings) {
+      if (settings === 'bad') throw new Error('no such file');
+      did.push(`prepare ${settings}`);
+      const discard = async (): Promise<void> => void did.push(`discard ${settings}`);
+      return { take: () => void did.push(`take ${settings}`), discard };
+    },
+    pending: (settings, refused) => void did.push(`pending ${settings} ${refused}`),
+  });
+  const prepare = async (settings: string): Promise<unknown> => {
+    rig.tell({ kind: 'ask', id: 1, question: 'prepare', settings });
+    await turn();
+    const answer = rig.said.at(-1);
+    return answer?.kind === 'answer' ? answer.value : answer;
+  };
+  return { ...rig, did, prepare };
+}
+
+test('settings are prepared, and taken or dropped as the primary decides', async (t) => {
+  const { prepare, tell, did } = await reloadRig();
+  t.equal(await prepare('a'), true);
+  tell({ kind: 'decide', isTaken: true });
+  t.equal(await prepare('b'), true);
+  tell({ kind: 'decide', isTaken: false });
+  t.equal(await prepare('bad'), 'no such file');
+  tell({ kind: 'decide', isTaken: false });
+  tell({ kind: 'pending', settings: ['listen'], refused: 'why' });
+  t.same(did, ['prepare a', 'take a', 'prepare b', 'discard b', 'pending listen why']);
+});
+
+test('what the primary did not wait for is dropped before the next is prepared', async (t) => {
+  const { prepare, did } = await reloadRig();
+  await prepare('a');
+  await prepare('b');
+  t.same(did, ['prepare a', 'discard a', 'prepare b']);
+});
+
+test('a worker that is to take what it has not prepared must not serve on', async (t) => {
+  const { tell } = await reloadRig();
+  t.throws(() => tell({ kind: 'decide', isTaken: true }), { message: /no settings are prepared/ });
 });

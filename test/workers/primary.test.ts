@@ -49,7 +49,7 @@ test('a worker that ends is followed by another: after a pause that doubles, or 
     t.equal(forks.length, index + 3);
     await at(index + 2).serve();
   }
-  t.match(at(4).welcome(), { number: 2, isSuccessor: true, isOnDuty: false });
+  t.match(at(4).welcome(), { number: 2, settings: 'first', isOnDuty: false });
   await clock.pass(30_000);
   await at(4).end({ code: null, signal: 'SIGKILL' });
   await clock.pass(0);
@@ -187,8 +187,123 @@ test('lines of workers come whole, one after the other, also of one that was kil
   at(0).output.write('{"a":1}\n{"b"');
   at(1).output.write('{"c":3}\n');
   at(0).output.write(':2}\n{"d"');
-  at(0).output.destroy();
+  at(0).output.destroy(new Error('the pipe is broken'));
   await turn();
   await turn();
   t.same(lines, ['{"a":1}\n', '{"c":3}\n', '{"b":2}\n', '{"d"\n']);
+});
+
+/** The last question about new settings of each process is answered so; then what came of all. */
+async function answered(rig: Awaited<ReturnType<typeof servingRig>>, ...values: readonly unknown[]) {
+  for (const [index, value] of values.entries()) {
+    const asked = rig.at(index).told.at(-1);
+    if (asked?.kind === 'ask' && value !== undefined)
+      rig.at(index).say({ kind: 'answer', id: asked.id, value });
+  }
+  await turn();
+}
+
+test('all workers prepare new settings, and take them together', async (t) => {
+  const rig = await servingRig();
+  const { primary, at, clock } = rig;
+  const reload = primary.reload('second');
+  for (const index of [0, 1])
+    t.match(at(index).told.at(-1), { kind: 'ask', question: 'prepare', settings: 'second' });
+  await answered(rig, true);
+  t.match(at(0).told.at(-1), { kind: 'ask' }, 'one waits for the other');
+  await answered(rig, undefined, true);
+  await reload;
+  for (const index of [0, 1]) t.same(at(index).told.at(-1), { kind: 'decide', isTaken: true });
+  await at(1).end();
+  await clock.pass(500);
+  await at(2).serve();
+  t.match(at(2).welcome(), { started: 'first', settings: 'second' });
+});
+
+test('one worker that refuses keeps all of them, and those to come, as they were', async (t) => {
+  const rig = await servingRig();
+  const { primary, at, clock } = rig;
+  const reload = primary.reload('second');
+  const refused = t.rejects(reload, { message: 'worker 2: no such kubeconfig' });
+  await answered(rig, true, 'no such kubeconfig');
+  await refused;
+  for (const index of [0, 1]) t.same(at(index).told.at(-1), { kind: 'decide', isTaken: false });
+  await at(1).end();
+  await clock.pass(500);
+  await at(2).serve();
+  t.match(at(2).welcome(), { settings: 'first' });
+});
+
+test('a worker that does not answer keeps all as they were; one that is gone does not', async (t) => {
+  const rig = await servingRig();
+  const { primary, at, clock } = rig;
+  const late = t.rejects(primary.reload('second'), { message: 'worker 2: no answer within 90 s' });
+  await answered(rig, true);
+  await clock.pass(90_000);
+  await late;
+  const reload = primary.reload('second');
+  await answered(rig, true);
+  await at(1).end();
+  await reload;
+  t.same(at(0).told.at(-1), { kind: 'decide', isTaken: true });
+});
+
+test('a process that was started by the settings before gives way to one of the new ones', async (t) => {
+  const rig = await servingRig();
+  const { primary, at, clock } = rig;
+  await at(1).end();
+  await clock.pass(500);
+  at(2).say({ kind: 'hello' });
+  t.match(at(2).welcome(), { settings: 'first' });
+  const reload = primary.reload('second');
+  await answered(rig, true);
+  await reload;
+  t.same(at(2).killed, ['SIGKILL']);
+  await at(2).end({ code: null, signal: 'SIGKILL' });
+  await clock.pass(1_000);
+  at(3).say({ kind: 'hello' });
+  t.match(at(3).welcome(), { settings: 'second' });
+});
+
+test('where no worker serves, settings are not taken over by none', async (t) => {
+  const { primary, at } = await servingRig();
+  await at(0).end();
+  await at(1).end();
+  await t.rejects(primary.reload('second'), { message: 'no worker serves' });
+});
+
+test('what waits for a restart is told to all, and to those that come later', async (t) => {
+  const { primary, at, clock } = await servingRig();
+  primary.pending(['listen']);
+  const told = { kind: 'pending', settings: ['listen'], refused: undefined };
+  t.same(at(0).told.at(-1), told);
+  await at(1).end();
+  await clock.pass(500);
+  await at(2).serve();
+  t.match(at(2).told, [{ kind: 'welcome' }, told, { kind: 'workers' }]);
+});
+
+test('a worker that answers nothing is ended by force, and one that answers late is not', async (t) => {
+  const { at, clock, events } = await servingRig();
+  const answers = (index: number): void => {
+    const asked = at(index).told.at(-1);
+    if (asked?.kind === 'ask') at(index).say({ kind: 'answer', id: asked.id, value: true });
+  };
+  for (let round = 0; round < 2; round += 1) {
+    await clock.pass(10_000);
+    t.match(at(0).told.at(-1), { kind: 'ask', question: 'alive' });
+    await clock.pass(14_000);
+    answers(0);
+    await turn();
+    if (round === 0) answers(1);
+    await turn();
+  }
+  await clock.pass(1_000);
+  t.same(at(1).killed, [], 'it is asked once more');
+  await clock.pass(15_000);
+  t.same([at(0).killed, at(1).killed], [[], ['SIGKILL']]);
+  t.match(
+    events.find(([name]) => name === 'hung'),
+    ['hung', { worker: 2 }],
+  );
 });

@@ -31,6 +31,12 @@ async function twoWorkers(t: Test) {
   await program.said('Quayside is up');
   return {
     ...{ double, directory, program, begin },
+    /** Writes other settings over the first ones, and says so. */
+    async change(settings: object | string): Promise<void> {
+      const text = typeof settings === 'string' ? settings : JSON.stringify({ ...config, ...settings });
+      await writeFile(file, text);
+      process.kill(program.pid, 'SIGHUP');
+    },
     url: `http://127.0.0.1:${port}`,
     admin: `http://127.0.0.1:${adminPort}`,
     metric: async (name: string): Promise<number> => {
@@ -177,4 +183,43 @@ test('a worker that is killed under short connections lets none hang, and anothe
   t.equal(await metric('quayside_worker_crashes_total'), 1);
   t.match(await program.output(), /"level":"error".*"component":"workers".*"signal":"SIGKILL","worker":1/);
   t.same(await program.stop('SIGTERM'), { code: 0, signal: null });
+});
+
+test('all workers have the same settings, also one that comes when the file is faulty, and one end', async (t) => {
+  const { program, url, directory, change, pidOf, double } = await twoWorkers(t);
+  double.addImage('team/app', 'v1');
+  const path = `${url}/v2/team/app/manifests/v1`;
+  const htpasswdFile = join(directory, 'htpasswd');
+  await writeFile(htpasswdFile, 'robot:$2y$04$cnJm8yK8pGvPQVbAFDRFMeBqyIxGUiVKsMtGnbTMmfwjVz1oXHMaG\n');
+  /** What each worker says to a stranger. */
+  async function statuses(): Promise<readonly number[]> {
+    const found = new Map<string | undefined, number>();
+    while (found.size < 2)
+      for (const answer of await Promise.all(Array.from({ length: 8 }, () => opened(path)))) {
+        await answer.arrayBuffer();
+        found.set(answer.headers.get('x-request-id')?.split('-')[0], answer.status);
+      }
+    return [...found.values()];
+  }
+  t.same(await statuses(), [200, 200]);
+  const closed = { hosts: { '*': { auth: 'robots', robots: { htpasswdFile } } } };
+  await change(closed);
+  await program.said('configuration reloaded');
+  t.same(await statuses(), [401, 401]);
+
+  await change({ clusters: { there: {} } });
+  await program.said('cannot reload the configuration');
+  t.same(await statuses(), [401, 401]);
+  await change('hosts: [');
+  process.kill(await pidOf(1), 'SIGKILL');
+  await program.said('a worker serves in place of one that ended');
+  t.same(await statuses(), [401, 401]);
+  const log = (await program.output()).split('\n').filter((line) => line.includes('"component":"serve"'));
+  t.equal(log.filter((line) => line.includes('configuration reloaded')).length, 1, 'said once');
+
+  process.kill(program.pid, 'SIGKILL');
+  await until('the end of the workers', async () => (await ping(url)) === 'ECONNREFUSED');
+  const sockets = async () =>
+    (await readdir(directory)).filter((name) => name.startsWith('quayside-workers'));
+  await until('no socket', async () => (await sockets()).length === 0);
 });

@@ -60,3 +60,34 @@ test('a tag that moved at one worker is asked for anew by the others of its mach
   }, 'all serve the new one');
   t.pass();
 });
+
+test('a change that only some have makes no pull wait or fail, and removes what it removes there', async (t) => {
+  const { double, machines, all } = await machinesRig(t, { machines: 2 });
+  const { layers, digest } = double.addImage('team/app', 'v1', { layers: sizes });
+  const [[changed] = [], [unchanged] = []] = machines;
+  if (changed === undefined || unchanged === undefined) throw new Error('there is no worker');
+  const own = { url: double.url, allowPrivateAddresses: true };
+  await changed.reload({ defaultUpstream: 'none', upstreams: { 'other.example': own } });
+  const pullsOf = (worker: RigWorker, upstream: string) =>
+    ['manifests/v1', ...layers.map((layer) => `blobs/${layer.digest}`)].map(async (path) => {
+      const answer = await fetch(`${worker.url}/v2/${upstream}/team/app/${path}`, {
+        headers: { accept: '*/*' },
+        signal: AbortSignal.timeout(20_000),
+      });
+      return [answer.status, digestOf(new Uint8Array(await answer.arrayBuffer()))];
+    });
+  const whole = [digest, ...layers.map((layer) => layer.digest)].map((each) => [200, each]);
+  t.same(await Promise.all(pullsOf(changed, 'other.example')), whole, 'one that no other one knows');
+  t.same(await Promise.all(pullsOf(unchanged, 'quay.io')), whole, 'one that others know no more');
+  const statuses = (await Promise.all(pullsOf(changed, 'quay.io'))).map(([status]) => status);
+  t.same(new Set(statuses), new Set([404]));
+  for (const worker of all)
+    await worker.reload({ defaultUpstream: 'none', upstreams: { 'other.example': own } });
+  const before = double.requests.length;
+  for (const worker of all) t.same(await Promise.all(pullsOf(worker, 'other.example')), whole);
+  t.ok(
+    double.seen('GET /v2/team/app/blobs/').length <= 2 * sizes.length,
+    'once for each name of the upstream',
+  );
+  t.ok(double.requests.length >= before);
+});

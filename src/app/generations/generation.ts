@@ -3,6 +3,7 @@ import type { Operators } from '../../auth/clusters/operators.ts';
 import type { Bcrypt } from '../../auth/robots/bcrypt.ts';
 import type { KeptSubjects } from '../../auth/tokens/kept-subjects.ts';
 import type { TokenKeys } from '../../auth/tokens/token-keys.ts';
+import { closeInTurn } from '../../base/flow/close-all.ts';
 import type { Current } from '../../base/state/watched-file.ts';
 import { defined } from '../../base/text/defined.ts';
 import type { CacheContext } from '../../cache/registry/context.ts';
@@ -103,10 +104,14 @@ export async function createGeneration(
 ): Promise<ServiceGeneration> {
   const parts = new GenerationParts(before?.parts);
   try {
-    return await made(config, shared, parts);
+    const generation = await made(config, shared, parts);
+    parts.complete();
+    return generation;
   } catch (error) {
-    await parts.stopWithout(before?.parts);
-    await parts.closeWithout(before?.parts);
+    await closeInTurn([
+      () => parts.stopWithout(before?.parts),
+      () => parts.closeWithout(before?.parts),
+    ]).catch(() => undefined);
     throw error;
   }
 }

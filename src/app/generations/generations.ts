@@ -3,7 +3,9 @@ import { type Entered, Succession } from '../../base/state/succession.ts';
 import { hasSlept } from '../../base/time/wait.ts';
 import type { Config } from '../../config/load.ts';
 import type { Generation } from '../../proxy/pull/generation.ts';
+import type { CountedUpstream } from '../../upstream/in-use.ts';
 import { createGeneration, type ServiceGeneration, type SharedParts } from './generation.ts';
+import { HandedWork } from './work.ts';
 
 /** How long a new index of image streams is waited for before it is in force, milliseconds. */
 const longestSyncMs = 60_000;
@@ -19,13 +21,16 @@ export class Generations {
   readonly #ending = new AbortController();
   /** Generations whose last requests are under way, or their downloads. */
   readonly #retiring = new Map<ServiceGeneration, Promise<void>>();
-  #replacing: Promise<unknown> = Promise.resolve();
-  /** Stops and starts of what works by itself, one after the other. */
-  #working: Promise<void> = Promise.resolve();
-  #isWorking = false;
+  readonly #work: HandedWork<ServiceGeneration>;
+  /** Resolves once it is decided about the last generation that was to be prepared. */
+  #deciding: Promise<void> = Promise.resolve();
 
   constructor(first: ServiceGeneration, shared: SharedParts) {
     this.#shared = shared;
+    this.#work = new HandedWork({
+      start: startedWork,
+      stop: (before, next) => this.#closed(() => before.parts.stopWithout(next.parts)),
+    });
     this.#succession = new Succession(first);
     this.#showMembers(first);
   }
@@ -47,35 +52,74 @@ export class Generations {
 
   /** Begins what works by itself: mirror, eviction, scrub, sweeps. */
   startWork(): void {
-    this.#isWorking = true;
-    startedWork(this.current);
+    this.#work.begin(this.current);
   }
 
   /**
-   * Makes a generation of the configuration; it is in force once this resolves. What it does not
-   * take over of the one before is closed once no request uses it. Rejects, and changes nothing,
-   * when a part cannot be made.
+   * Makes a generation of the configuration, which is in force once it is taken. What it does not
+   * share with the one before is closed then, once no request uses it. Rejects, and changes
+   * nothing, when a part cannot be made. The next one waits until it is decided about this one.
    */
-  replace(config: Config): Promise<ServiceGeneration> {
-    const replaced = this.#replacing.then(() => this.#replaced(config));
-    this.#replacing = replaced.catch(() => undefined);
-    return replaced;
+  async prepare(config: Config): Promise<PreparedGeneration> {
+    const before = this.#deciding;
+    const { promise, resolve: decided } = Promise.withResolvers<void>();
+    this.#deciding = promise;
+    await before;
+    try {
+      return await this.#prepared(config, decided);
+    } catch (error) {
+      decided();
+      throw error;
+    }
   }
 
-  async #replaced(config: Config): Promise<ServiceGeneration> {
+  async #prepared(config: Config, decided: () => void): Promise<PreparedGeneration> {
+    const { signal } = this.#ending;
+    signal.throwIfAborted();
     const before = this.current;
     const next = await createGeneration(config, this.#shared, before);
+    let isTaken = false;
+    let discarding: Promise<void> | undefined;
+    const discard = (): Promise<void> => {
+      signal.removeEventListener('abort', discard);
+      discarding ??= isTaken ? Promise.resolve() : this.#closed(() => discarded(next, before)).then(decided);
+      return discarding;
+    };
+    signal.addEventListener('abort', discard);
     await this.#synced(next, before);
-    if (this.#ending.signal.aborted) {
-      await discarded(next, before);
-      throw this.#ending.signal.reason;
-    }
+    if (signal.aborted) await discard();
+    signal.throwIfAborted();
+    return {
+      generation: next,
+      take: () => {
+        signal.throwIfAborted();
+        if (isTaken || discarding !== undefined) throw new Error('it is decided about this configuration');
+        isTaken = true;
+        signal.removeEventListener('abort', discard);
+        this.#take(next, before);
+        decided();
+      },
+      discard,
+    };
+  }
+
+  #take(next: ServiceGeneration, before: ServiceGeneration): void {
     const unused = this.#succession.replace(next);
     this.#showMembers(next);
-    next.indexes.reload(config);
-    this.#working = this.#working.then(() => this.#workHanded(before, next));
-    this.#retiring.set(before, this.#retired(before, { next, unused, stopped: this.#working }));
-    return next;
+    next.indexes.reload(next.config);
+    this.#forgetBreakers(before.parts.upstreams.without(next.parts.upstreams));
+    const stopped = this.#work.hand(before, next);
+    // Requests of an earlier one may use what all of them took over from it.
+    const earlier = [...this.#retiring.values()];
+    this.#retiring.set(before, this.#retired(before, next, [unused, stopped, ...earlier]));
+  }
+
+  /** Those who ask an upstream by other settings know nothing of its breaker. */
+  #forgetBreakers(gone: readonly CountedUpstream[]): void {
+    const { states, events } = this.#shared;
+    for (const { upstream } of gone)
+      if (states.of(upstream.name).breaker !== 'closed')
+        events.breakerChanged({ upstream: upstream.name, state: 'closed' });
   }
 
   /** New indexes know what their clusters have before they decide. */
@@ -89,25 +133,22 @@ export class Generations {
       if (!(await hasSlept(lookMs, signal))) return;
   }
 
-  async #workHanded(before: ServiceGeneration, next: ServiceGeneration): Promise<void> {
-    await before.parts.stopWithout(next.parts).catch((error: unknown) => this.#failed(error));
-    if (this.#isWorking && !this.#ending.signal.aborted) startedWork(next, before);
+  async #retired(
+    before: ServiceGeneration,
+    next: ServiceGeneration,
+    over: readonly Promise<void>[],
+  ): Promise<void> {
+    await Promise.all(over);
+    await this.#closed(() => closeInTurn([before.close, () => before.parts.closeWithout(next.parts)]));
+    this.#retiring.delete(before);
   }
 
-  async #retired(before: ServiceGeneration, { next, unused, stopped }: Retirement): Promise<void> {
+  async #closed(close: () => Promise<void>): Promise<void> {
     try {
-      await Promise.all([unused, stopped]);
-      await before.close();
-      await before.parts.closeWithout(next.parts);
+      await close();
     } catch (error) {
-      this.#failed(error);
-    } finally {
-      this.#retiring.delete(before);
+      this.#shared.log.warn({ err: error }, 'cannot close what the configuration before had made');
     }
-  }
-
-  #failed(error: unknown): void {
-    this.#shared.log.warn({ err: error }, 'cannot close what the configuration before had made');
   }
 
   #showMembers({ asked, forMembers }: ServiceGeneration): void {
@@ -116,15 +157,15 @@ export class Generations {
 
   /** Other processes may mirror from now on; what is asked for is answered as before. */
   leave(): void {
-    this.#isWorking = false;
+    void this.#work.end();
     this.current.mirror?.leave();
   }
 
   /** The generation in force stays to the end, and what works by itself ends. */
   async stop(): Promise<void> {
     this.#ending.abort(new Error('the service is shutting down'));
-    await this.#replacing;
-    await this.#working;
+    await this.#deciding;
+    await this.#work.end();
     await this.current.parts.mirror.closeWithout();
   }
 
@@ -166,10 +207,13 @@ export class Generations {
   }
 }
 
-interface Retirement {
-  readonly next: ServiceGeneration;
-  readonly unused: Promise<void>;
-  readonly stopped: Promise<void>;
+/** A generation that is made, and waits for a decision. The end of the service discards it. */
+interface PreparedGeneration {
+  readonly generation: ServiceGeneration;
+  /** It is in force from now on. Throws when the service ends. */
+  take(): void;
+  /** Closes what was made for it alone. */
+  discard(): Promise<void>;
 }
 
 function startedWork({ parts }: ServiceGeneration, before?: ServiceGeneration): void {
@@ -179,7 +223,10 @@ function startedWork({ parts }: ServiceGeneration, before?: ServiceGeneration): 
 }
 
 async function discarded(next: ServiceGeneration, before: ServiceGeneration): Promise<void> {
-  await next.close();
-  await next.parts.stopWithout(before.parts);
-  await next.parts.closeWithout(before.parts);
+  const { parts } = next;
+  await closeInTurn([
+    next.close,
+    () => parts.stopWithout(before.parts),
+    () => parts.closeWithout(before.parts),
+  ]);
 }

@@ -42,6 +42,12 @@ export class GenerationParts {
     this.upkeep = new KeptParts((upkeep) => upkeep.close(), before?.upkeep);
   }
 
+  /** All parts are taken: the generation before may be forgotten. */
+  complete(): void {
+    const { sharing, clusters, streams, mirror, upstreams, registries, upkeep } = this;
+    for (const kind of [sharing, clusters, streams, mirror, upstreams, registries, upkeep]) kind.complete();
+  }
+
   /** Ends what works by itself, and the others do not have. */
   async stopWithout(others?: GenerationParts): Promise<void> {
     await closeTogether([

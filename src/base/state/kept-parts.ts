@@ -20,7 +20,7 @@ export interface MadePart<T> {
  */
 export class KeptParts<T> {
   readonly #close: (value: T) => Promise<void> | void;
-  readonly #before: KeptParts<T> | undefined;
+  #before: KeptParts<T> | undefined;
   readonly #parts = new Map<string, KeptPart<T>>();
 
   constructor(close: (value: T) => Promise<void> | void, before?: KeptParts<T>) {
@@ -35,6 +35,11 @@ export class KeptParts<T> {
     const part = isSame ? known : { settings, id: Symbol(name), value: await make() };
     this.#parts.set(name, part);
     return part;
+  }
+
+  /** All parts are taken: what those before held is not held here. */
+  complete(): void {
+    this.#before = undefined;
   }
 
   get values(): readonly T[] {

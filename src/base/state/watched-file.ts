@@ -62,6 +62,8 @@ export function freshFile<T>(path: string, parse: (text: string) => T): Current<
 
 interface FileWatchOptions {
   readonly everyMs: number;
+  /** What is known of the files: a change since then counts. Default: what they are now. */
+  readonly since?: Promise<string>;
   /** Awaited before the files are looked at again. Must not reject. */
   readonly changed: () => Promise<void>;
 }
@@ -76,16 +78,14 @@ export interface Watch {
  * became another. Polls, since a notification would be about the link of a mounted ConfigMap or
  * Secret, and on some file systems never comes.
  */
-export function watchFiles(files: readonly string[], { everyMs, changed }: FileWatchOptions): Watch {
-  const stampsNow = async (): Promise<string> =>
-    (await Promise.all(files.map((file) => stampOf(file).catch(() => 'absent')))).join(' ');
-  let known = stampsNow();
+export function watchFiles(files: readonly string[], { everyMs, since, changed }: FileWatchOptions): Watch {
+  let known = since ?? stampsOf(files);
   let isLooking = false;
 
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
-    const stamp = await stampsNow();
+    const stamp = await stampsOf(files);
     if (stamp !== (await known)) {
       known = Promise.resolve(stamp);
       await changed();
@@ -95,6 +95,11 @@ export function watchFiles(files: readonly string[], { everyMs, changed }: FileW
 
   const timer = setInterval(() => void look(), everyMs).unref();
   return { close: () => clearInterval(timer) };
+}
+
+/** Tells files from others in their places. Taken before they are read. Never rejects. */
+export async function stampsOf(files: readonly string[]): Promise<string> {
+  return (await Promise.all(files.map((file) => stampOf(file).catch(() => 'absent')))).join(' ');
 }
 
 /**

@@ -2,31 +2,34 @@
 // configuration file and signals. Out: a running service, a banner, complaints. Imports: every room
 // below.
 
-import { reloading } from '../../app/reload.ts';
-import { watchFiles } from '../../base/state/watched-file.ts';
+import { inForce, type PreparedReload } from '../../app/reload.ts';
+import { stampsOf } from '../../base/state/watched-file.ts';
+import { defined } from '../../base/text/defined.ts';
 import { sleep, withTimeout } from '../../base/time/wait.ts';
 import { divided } from '../../config/divided.ts';
 import { located, parseConfigDocument } from '../../config/document.ts';
 import { ConfigError, faultLine } from '../../config/faults.ts';
-import type { Config, Environment } from '../../config/load.ts';
+import { type Config, type Environment, load } from '../../config/load.ts';
 import { type Log, logger } from '../../telemetry/log.ts';
 import { type WorkerPlace, workerPlace } from '../../workers/place.ts';
+import { removeSocketDirectory } from '../../workers/socket-directory.ts';
 import { type ContentFault, contentFaults } from '../deep/file-contents.ts';
 import { refuseWords } from '../flags/arguments.ts';
 import { parseFlags } from '../flags/flag-table.ts';
 import type { Io, Run } from '../flags/io.ts';
-import { type LogFormat, serveFlags } from '../pages/server.ts';
+import { serveFlags } from '../pages/server.ts';
 import { aborted } from './aborted.ts';
 import { type Addresses, banner } from './banner.ts';
 import { configFile, configFileText } from './config-file.ts';
 import { listenComplaint } from './listen-complaint.ts';
 import { logOutput } from './log-output.ts';
+import { type ConfigSource, reloaded, type StartedSource } from './reloaded.ts';
 import { supervised, workersOf } from './supervised.ts';
 
 /** A server that listens. */
 export interface Server extends Addresses {
-  /** Takes over a configuration as a whole. Rejects, and changes nothing, when it cannot. */
-  reload(config: Config): Promise<void> | void;
+  /** Makes all of a configuration, which is in force once it is taken. Rejects when it cannot. */
+  prepare(config: Config): Promise<PreparedReload>;
   /** These changed settings take effect only after a restart; or why the file was refused. */
   pending?(settings: readonly string[], refused?: string): void;
   /** Drops what is remembered of people and their rights. */
@@ -57,32 +60,19 @@ export type Start = (config: Config, options: StartOptions) => Promise<Server>;
 export function serving(start: Start): Run {
   return async (args, io) => {
     const { values, words } = parseFlags(serveFlags, args);
-    const logFormat = values['log-format'];
+    const { config: file, 'log-format': logFormat } = values;
     refuseWords(words, '; name a file by --config');
-    const read = (settings?: string) => configFile(values.config, io, settings);
-    if (!isWorker(io)) await refuseContents(await read(), values.config, io);
-    return served(start, { read, file: values.config, logFormat }, io);
+    const read = (settings?: string) => configFile(file, io, settings);
+    const parse = async (settings = ''): Promise<Config> =>
+      load(settings, io.env, defined({ fileName: file }));
+    if (!isWorker(io)) await refuseContents(await read(), file, io);
+    return served(start, { read, parse, file, logFormat }, io);
   };
 }
 
 function isWorker({ workers }: Io): boolean {
   return workers !== undefined && 'channel' in workers;
 }
-
-/** Where a configuration comes from. */
-export interface ConfigSource {
-  /**
-   * Reads all of it, now, or of this text in place of that of the file. Throws `ConfigError` with
-   * all that is wrong.
-   */
-  readonly read: (settings?: string) => Promise<Config>;
-  /** Read again when this file changes. */
-  readonly file: string | undefined;
-  /** How the log is written. Default `json`. */
-  readonly logFormat?: LogFormat;
-}
-
-const lookEveryMs = 10_000;
 
 /**
  * Serves by the source, in one process or in several; resolves as `quayside serve`. Throws
@@ -92,20 +82,33 @@ export async function served(start: Start, source: ConfigSource, io: Io): Promis
   const { workers } = io;
   if (workers !== undefined && 'channel' in workers) {
     const place = await workerPlace(workers.channel);
-    const { settings, count } = place.welcome;
-    const read = async (text?: string): Promise<Config> => divided(await source.read(text), count);
-    const started = await read(settings);
-    return servedHere({ start, source: { ...source, read, started }, place }, amongOthers(io, place));
+    workers.channel.onLost(() => removeSocketDirectory(place.welcome.directory));
+    return servedHere({ start, place, ...(await workersConfig(source, place)) }, amongOthers(io, place));
   }
+  const since = stampsOf(source.file === undefined ? [] : [source.file]);
   const settings = source.file === undefined ? undefined : await configFileText(source.file);
   const config = await source.read(settings);
+  const started: StartedSource = { ...source, started: config, since };
   const count = workersOf(config);
-  if (workers === undefined || count === 1)
-    return servedHere({ start, source: { ...source, started: config } }, io);
-  return supervised({ config, settings, count, fork: workers.createFork(), logFormat: source.logFormat }, io);
+  if (workers === undefined || count === 1) return servedHere({ start, source: started, config }, io);
+  return supervised({ source: started, settings, count, fork: workers.createFork() }, io);
 }
 
-/** A worker stops and reloads also when the primary says so. */
+/**
+ * The part of the configuration that is a worker's: what was started with, and of what is in force
+ * now all that could be taken over.
+ */
+async function workersConfig(
+  source: ConfigSource,
+  { welcome: { started, settings, count } }: WorkerPlace,
+): Promise<Pick<OwnServing, 'config' | 'source'>> {
+  const parse = async (text: string | undefined): Promise<Config> => divided(await source.parse(text), count);
+  const first = await parse(started);
+  const config = settings === started ? first : inForce(first, await parse(settings));
+  return { config, source: { ...source, parse, started: first, since: Promise.resolve('') } };
+}
+
+/** A worker stops, and forgets, also when the primary says so. */
 function amongOthers(io: Io, place: WorkerPlace): Io {
   return {
     ...io,
@@ -121,16 +124,18 @@ function amongOthers(io: Io, place: WorkerPlace): Io {
 
 interface OwnServing {
   readonly start: Start;
+  /** The first one in force. */
+  readonly config: Config;
   readonly source: StartedSource;
   /** Default: this process is alone. */
   readonly place?: WorkerPlace;
 }
 
 async function servedHere(serving: OwnServing, io: Io): Promise<number> {
-  const { source, place } = serving;
+  const { config, source, place } = serving;
   // The lines of workers become what people read once they are together.
   const output = await logOutput(io, place === undefined ? source.logFormat : 'json');
-  const { level } = source.started.log;
+  const { level } = config.log;
   const log = logger({ level, destination: output, worker: place?.welcome.number });
   try {
     return await untilStopped(serving, log, io);
@@ -163,12 +168,8 @@ function isBearable({ isBearable }: ContentFault): boolean {
   return isBearable === true;
 }
 
-interface StartedSource extends ConfigSource {
-  readonly started: Config;
-}
-
-async function untilStopped({ start, source, place }: OwnServing, log: Log, io: Io): Promise<number> {
-  const { started: config } = source;
+async function untilStopped(serving: OwnServing, log: Log, io: Io): Promise<number> {
+  const { start, config, place } = serving;
   let server: Server;
   try {
     server = await start(config, { log, env: io.env, signal: io.signal, workers: place });
@@ -180,7 +181,7 @@ async function untilStopped({ start, source, place }: OwnServing, log: Log, io: 
     return 1;
   }
   const words = log.child({ component: 'serve' });
-  const unheard = reloaded(server, source, words, io, place?.welcome.isSuccessor === true);
+  const unheard = following(server, serving, words, io);
   const degraded = place?.welcome.isOnDuty === false ? [] : await faultsInTime(server);
   for (const fault of degraded)
     words.error({ fault }, 'degraded: the store cannot be used; pulls pass through and are not stored');
@@ -205,34 +206,21 @@ function faultsInTime(server: Server): Promise<readonly string[]> {
   return withTimeout(server.storeFaults?.() ?? Promise.resolve([]), storeCheckMs, late);
 }
 
-/**
- * Reloads at SIGHUP, which also forgets remembered answers, and at a change. Returns its end.
- * `isLate`: the settings may have changed before the start.
- */
-function reloaded(
-  server: Server,
-  { file, ...source }: StartedSource,
-  log: Log,
-  io: Io,
-  isLate: boolean,
-): () => void {
-  const reload = reloading({
-    ...source,
-    apply: (config) => server.reload(config),
-    pending: (settings, refused) => server.pending?.(settings, refused),
-    log,
+/** Takes over settings that change, by itself or as the primary says. Returns its end. */
+function following(server: Server, { source, place }: OwnServing, log: Log, io: Io): () => void {
+  const pending = (settings: readonly string[], refused?: string): void =>
+    server.pending?.(settings, refused);
+  const forget = (): void => server.forget();
+  if (place === undefined) {
+    const reload = async (config: Config): Promise<void> => (await server.prepare(config)).take();
+    return reloaded({ reload, pending, forget }, source, log, io);
+  }
+  const { started, parse } = source;
+  place.reloadBy({
+    prepare: async (settings) => server.prepare(inForce(started, await parse(settings))),
+    pending,
   });
-  const watch = watchFiles(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
-  if (isLate) void reload();
-  const unheard = io.onHangup(() => {
-    server.forget();
-    void reload();
-  });
-  return () => {
-    unheard();
-    watch.close();
-    reload.close();
-  };
+  return io.onHangup(forget);
 }
 
 /** Ctrl-C comes from a person at a terminal, before whom there is no balancer. */

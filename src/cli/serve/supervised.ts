@@ -8,18 +8,18 @@ import type { Fork } from '../../workers/forks.ts';
 import { Primary, type PrimaryEvents } from '../../workers/primary.ts';
 import { createSocketDirectory } from '../../workers/socket-directory.ts';
 import type { Io } from '../flags/io.ts';
-import type { LogFormat } from '../pages/server.ts';
 import { aborted } from './aborted.ts';
 import { banner } from './banner.ts';
+import { configFileText } from './config-file.ts';
 import { logOutput } from './log-output.ts';
+import { reloaded, type StartedSource } from './reloaded.ts';
 
 interface Supervision {
-  readonly config: Config;
-  /** The text of the file that they come from, if there is one. */
+  readonly source: StartedSource;
+  /** The text of its file, if there is one. */
   readonly settings: string | undefined;
   readonly count: number;
   readonly fork: Fork;
-  readonly logFormat: LogFormat | undefined;
 }
 
 /** How long workers may take to end after the time that is set for that, milliseconds. */
@@ -34,11 +34,9 @@ export function workersOf({ workers }: Config): number {
  * Serves by several workers, and serves nothing itself; resolves as `quayside serve`. The lines of
  * all workers go through this process, so that none is torn.
  */
-export async function supervised(
-  { config, settings, count, fork, logFormat }: Supervision,
-  io: Io,
-): Promise<number> {
-  const output = await logOutput(io, logFormat);
+export async function supervised({ source, settings, count, fork }: Supervision, io: Io): Promise<number> {
+  const { started: config } = source;
+  const output = await logOutput(io, source.logFormat);
   const log = logger({ level: config.log.level, destination: output });
   const directory = await createSocketDirectory([io.env['TMPDIR'] ?? tmpdir(), config.spool.path]);
   const metrics = createJoinedMetrics();
@@ -46,7 +44,7 @@ export async function supervised(
     fork,
     common: {
       count,
-      settings,
+      started: settings,
       directory: directory.path,
       key: secretText(),
       tokenSecret: secretText(),
@@ -61,7 +59,7 @@ export async function supervised(
     if (begun !== undefined && !('address' in begun)) return begun.code ?? 1;
     if (begun !== undefined) {
       io.stderr.write(banner(config, { ...begun, workers: count }, begun.degraded));
-      const unheard = io.onHangup(() => primary.hangUp());
+      const unheard = reloaded(...reloadable(primary, source, log), io);
       await aborted(io.signal);
       unheard();
     }
@@ -73,11 +71,32 @@ export async function supervised(
   }
 }
 
+/** All workers take over what this process has read. */
+function reloadable(primary: Primary, source: StartedSource, log: Log) {
+  let text: string | undefined;
+  const server = {
+    async reload(config: Config): Promise<void> {
+      await primary.reload(text);
+      log.level = config.log.level;
+    },
+    pending: (settings: readonly string[], refused?: string) => primary.pending(settings, refused),
+    forget: () => primary.hangUp(),
+  };
+  const read = async (): Promise<Config> => {
+    text = source.file === undefined ? undefined : await configFileText(source.file);
+    return source.read(text);
+  };
+  return [server, { ...source, read }, log.child({ component: 'serve' })] as const;
+}
+
 function logged(log: Log, metrics: JoinedMetrics): PrimaryEvents {
   const words = log.child({ component: 'workers' });
   return {
     workerReady({ isSuccessor, ...event }) {
       words.info(event, isSuccessor ? 'a worker serves in place of one that ended' : 'a worker serves');
+    },
+    workerHung(event) {
+      words.error(event, 'a worker has not answered for 30 s; it is ended by force, and another one starts');
     },
     workerEnded(event) {
       metrics.crashed();

@@ -32,7 +32,9 @@ interface FlagProgram {
 
 /** Serves what the flags mean; resolves as `quayside serve` does. */
 export function servedByFlags(start: Start, program: FlagProgram, io: Io): Promise<number> {
-  return served(start, { read: (text) => usable(program, io, text), file: program.file }, io);
+  const read = (text?: string): Promise<Config> => usable(program, io, text);
+  const parse = async (text?: string): Promise<Config> => (await sound(program, io, text)).config;
+  return served(start, { read, parse, file: program.file }, io);
 }
 
 /** Prints the settings that the flags mean, as a file would hold them. */

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { stringify } from 'yaml';
+import { load } from '../../../src/config/load.ts';
 import { badDay, layerBytes } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
 import { helperProgram } from '../../support/helper-program.ts';
@@ -96,6 +98,23 @@ test('conditions are those of the upstreams in force', async (t) => {
   t.same(await named(), ['other.example']);
 });
 
+test('an upstream that is asked in another way has no open breaker of before', async (t) => {
+  const day = await badDay(t, { upstream: { breaker: { failures: 1, openMs: '1h' }, retries: 0 } });
+  const states = async () =>
+    [...(await day.metrics()).matchAll(/quayside_upstream_breaker_state{.*state="([^"]+)"} 1/g)].map(
+      ([, state]) => state,
+    );
+  day.double.switches.down = true;
+  await until(async () => {
+    t.ok((await day.get('manifests/tools')).status >= 500);
+    return (await states()).includes('open');
+  }, 'an open breaker');
+  day.double.switches.down = false;
+  await day.reload({ upstream: { breaker: { failures: 2, openMs: '1h' } } });
+  t.same(await states(), ['closed']);
+  t.equal((await day.get('manifests/tools')).status, 200);
+});
+
 test('limits grow and shrink under what runs', async (t) => {
   const none = { maxInQueue: 0, maxWaitInQueueMs: '1s' };
   const day = await badDay(t, { settings: { limits: { blobs: { maxRunning: 1, ...none } } } });
@@ -155,4 +174,31 @@ test('helpers that change are used for the next request, and upstreams connect a
     settings: { credentialHelpers: { directories: [directory] } },
   });
   t.equal((await day.get('manifests/tools')).status, 200);
+
+test('a configuration that was made is not in force until it is taken, and leaves nothing when it is not', async (t) => {
+  const day = await badDay(t);
+  const other = { url: day.double.url, allowPrivateAddresses: true };
+  const changed = load(
+    stringify({ defaultUpstream: 'none', upstreams: { other }, store: { memory: {} } }),
+    {},
+  );
+  const prepared = await day.service.prepare(changed);
+  t.equal((await day.get('manifests/tools')).status, 200);
+  const next = day.service.prepare(changed);
+  await prepared.discard();
+  t.throws(() => prepared.take(), 'it is decided');
+  t.equal((await day.get('manifests/tools')).status, 200);
+  (await next).take();
+  t.equal((await day.get('manifests/tools')).status, 404);
+});
+
+test('a configuration that is made when the service ends is dropped', async (t) => {
+  const day = await badDay(t);
+  const changed = load('defaultUpstream: none\nupstreams: {}\nstore: { memory: {} }', {});
+  const prepared = await day.service.prepare(changed);
+  const waiting = day.service.prepare(changed);
+  const late = t.rejects(waiting, { message: 'the service is shutting down' });
+  await day.stop();
+  await late;
+  t.throws(() => prepared.take(), { message: 'the service is shutting down' });
 });

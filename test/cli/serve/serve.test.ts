@@ -4,18 +4,24 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { type Server, type Start, serving } from '../../../src/cli/serve/serve.ts';
+import type { Config } from '../../../src/config/load.ts';
 import { until } from '../../support/bodies.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { recordedIo } from '../io.ts';
 
 const nothing = async () => undefined;
 
+/** Takes over every configuration. */
+function taken(take: (config: Config) => void): Server['prepare'] {
+  return async (config) => ({ take: () => take(config), discard: nothing });
+}
+
 /** A start that succeeds at once, with a server that closes as it is told. */
 function startOf(close: Server['close'] = nothing): Start {
   return async () => ({
     address: '127.0.0.1:8400',
     adminAddress: '127.0.0.1:8401',
-    reload: () => undefined,
+    prepare: taken(() => undefined),
     forget: () => undefined,
     leave: () => undefined,
     close,
@@ -128,7 +134,7 @@ test('SIGHUP reloads the settings and forgets remembered subjects, until the end
   const did: string[] = [];
   const start: Start = async () => ({
     address: '127.0.0.1:8400',
-    reload: ({ hosts }) => void did.push(`blobs ${hosts['a.example']?.blobs}`),
+    prepare: taken(({ hosts }) => void did.push(`blobs ${hosts['a.example']?.blobs}`)),
     forget: () => void did.push('forget'),
     leave: () => undefined,
     close: nothing,

@@ -23,7 +23,8 @@ async function run(args: readonly string[]) {
   const nothing = () => undefined;
   const start: Start = async (config) => {
     configs.push(config);
-    const server = { reload: nothing, forget: nothing, leave: nothing, close: async () => undefined };
+    const prepare = async () => ({ take: nothing, discard: async () => undefined });
+    const server = { prepare, forget: nothing, leave: nothing, close: async () => undefined };
     return { address: '127.0.0.1:8400', ...server };
   };
   const io = recordedIo(AbortSignal.abort());

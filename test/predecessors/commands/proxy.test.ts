@@ -34,7 +34,8 @@ async function started(args: readonly string[], env: Readonly<Record<string, str
   const start: Start = async (config) => {
     seen.push(config);
     const nothing = () => undefined;
-    const server = { reload: nothing, forget: nothing, leave: nothing, close: async () => undefined };
+    const prepare = async () => ({ take: nothing, discard: async () => undefined });
+    const server = { prepare, forget: nothing, leave: nothing, close: async () => undefined };
     return { address: '127.0.0.1:8400', ...server };
   };
   await proxying(start)(args, { ...recordedIo(AbortSignal.abort()), env });
