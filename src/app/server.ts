@@ -32,14 +32,6 @@ import { requestTargets } from '../proxy/http/target.ts';
 import { addressOf, backlog, boundAddress } from '../proxy/members/listening.ts';
 import { type ExplainApi, explainRoute } from '../proxy/operators/explain.ts';
 import { health } from '../proxy/operators/health.ts';
-import { leaderFirst, type MirrorLeader } from '../proxy/operators/leader.ts';
-import {
-  type MirrorApiOptions,
-  mirrorOrders,
-  mirrorQueue,
-  whereMirrored,
-} from '../proxy/operators/mirror-api.ts';
-import { holdOrders, type MirrorHoldsOptions, mirrorHolds } from '../proxy/operators/mirror-holds.ts';
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
 import { type StatusOptions, statusRoute } from '../proxy/operators/statusz.ts';
 import {
@@ -56,6 +48,7 @@ import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics/metrics.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
 import { type KeyPair, type RenewalOptions, readKeyPair, renewedCertificate } from './certificate.ts';
+import { mirrorRoutes, type ShownMirror } from './mirror-routes.ts';
 
 interface PullServerParts {
   readonly log: Log;
@@ -209,12 +202,6 @@ function closingWhenIdle<Event>(
   };
 }
 
-/** The mirror as its API shows it, in whichever process it works. */
-interface ShownMirror extends MirrorApiOptions, MirrorHoldsOptions {
-  /** Default: this process answers itself. */
-  readonly leader?: MirrorLeader;
-}
-
 interface AdminServerParts {
   /** All conditions now. Default: they are not shown. */
   readonly status?: StatusOptions['status'];
@@ -270,35 +257,14 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
     if (status !== undefined) statusRoute(scope, { status });
     done();
   });
-  if (mirror === undefined) return app;
-  void app.register((scope, _options, done) => {
-    whereMirrored(scope, mirror);
-    mirrorHealth(scope);
-    void scope.register((inner, _none, registered) => {
-      operatorDoor(inner, door);
-      if (mirror.leader !== undefined) leaderFirst(inner, mirror.leader);
-      mirrorQueue(inner, mirror);
-      mirrorOrders(inner, mirror);
-      mirrorHolds(inner, mirror);
-      holdOrders(inner, mirror);
-      registered();
-    });
-    done();
-  });
+  if (mirror !== undefined) mirrorRoutes(app, mirror, { health: mirrorHealth, door });
   return app;
 }
 
 /** The mirror's queue to look at only, where its predecessor showed it; not yet listening. */
 export function mirrorServer(mirror: ShownMirror): FastifyInstance {
   const app = createServer();
-  void app.register((scope, _options, done) => {
-    whereMirrored(scope, mirror);
-    mirrorHealth(scope);
-    if (mirror.leader !== undefined) leaderFirst(scope, mirror.leader);
-    mirrorQueue(scope, mirror);
-    mirrorHolds(scope, mirror);
-    done();
-  });
+  mirrorRoutes(app, mirror, { health: mirrorHealth });
   return app;
 }
 

@@ -174,6 +174,7 @@ test('helpers that change are used for the next request, and upstreams connect a
     settings: { credentialHelpers: { directories: [directory] } },
   });
   t.equal((await day.get('manifests/tools')).status, 200);
+});
 
 test('a configuration that was made is not in force until it is taken, and leaves nothing when it is not', async (t) => {
   const day = await badDay(t);
