@@ -46,7 +46,7 @@ export const diskImage: Scenario = {
       measures,
       targets: wall === undefined ? [] : [against(wall, 'distribution', { sense: 'at most', bound: 1 })],
       notes: [
-        'Quayside calls fsync before a blob gets its name, distribution and docker-registry by their default do so too or not at all, and nginx never.',
+        'Quayside, distribution and docker-registry call fsync before a blob gets its name; nginx does not.',
       ],
     };
   },
