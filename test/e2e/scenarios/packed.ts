@@ -64,6 +64,8 @@ export const packed: Scenario = {
       assert.equal((await asked('wrong')).status, 401);
       const ready = async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok;
       await until('it is ready', ready);
+      for (const file of ['', 'files/main.js', 'files/console.css', 'files/lib/preact.js'])
+        assert.equal((await fetch(`http://127.0.0.1:${adminPort}/console/${file}`)).status, 200, file);
       await server.stop('SIGTERM');
     });
   },
