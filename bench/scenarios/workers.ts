@@ -8,8 +8,8 @@ import { warmed } from './started.ts';
 
 const connections = 16;
 
-/** Each process compiles what it runs often: by so many requests it has. */
-const warmUpRequests = 10_000;
+/** Each process compiles what it runs often: so many requests are enough for two of them. */
+const warmUpRequests = 60_000;
 const mostWarmUps = 60;
 
 /** What a request costs when two processes share the socket, against one. */
