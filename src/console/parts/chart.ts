@@ -61,7 +61,7 @@ export function Chart({ label, times, lines, text, most }: ChartProperties): Mar
     <figcaption>
       ${lines.map(
         ({ name, color, values }) => html`<span key=${name}>
-          <span class=${`swatch ${color}`} aria-hidden="true"></span> ${name}
+          <span class=${`swatch ${color}`} aria-hidden="true"></span> ${name}${' '}
           <strong>${valueText(values, { at: pointed, text })}</strong>
         </span>`,
       )}
@@ -81,6 +81,12 @@ function valueText(
 
 function dataOf(times: readonly number[], lines: readonly ChartLine[]): uPlot.AlignedData {
   return [times.map((at) => at / 1000), ...lines.map(({ values }) => [...values])];
+}
+
+/** Seconds where the whole is some minutes. */
+function timeTexts(_plot: uPlot, seconds: readonly number[]): string[] {
+  const isShort = (seconds.at(-1) ?? 0) - (seconds[0] ?? 0) < 300;
+  return seconds.map((at) => clockText(at * 1000).slice(0, isShort ? 8 : 5));
 }
 
 function optionsOf(
@@ -109,7 +115,7 @@ function optionsOf(
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_plot, _least, greatest) => [0, most ?? Math.max(greatest * 1.1, 1e-9)] } },
     axes: [
-      { ...axis, space: 70, grid: { show: false } },
+      { ...axis, space: 70, grid: { show: false }, values: timeTexts },
       { ...axis, size: 64, space: 36, values: (_plot, values) => values.map(text) },
     ],
     series: [
