@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { noSniffing } from '../http/nosniff.ts';
 import type { Caller, Callers } from '../operators/operator-access.ts';
+import { createPlaces } from './places.ts';
 
 /** What the page is told by itself, by section. */
 type FeedSections = Readonly<Record<string, unknown>>;
@@ -19,8 +20,9 @@ interface StreamOptions {
   readonly clock?: Clock;
 }
 
-/** Streams at a time. */
+/** Streams at a time, and of one user who is no operator. */
 const mostStreams = 50;
+const mostOfOne = 5;
 /** A stream tells what changed this often at most, milliseconds. */
 const everyMs = 1_000;
 /** Who is told is looked at again this often, milliseconds. */
@@ -40,6 +42,7 @@ const lists: ReadonlySet<string> = new Set(['failures']);
  */
 export function consoleStream(app: FastifyInstance, { feed, callers, clock }: StreamOptions): void {
   const streams = new Set<EventStream>();
+  const places = createPlaces({ most: mostStreams, mostOfOne, full });
   app.addHook('preClose', (done) => {
     for (const stream of streams) stream.end();
     done();
@@ -47,16 +50,15 @@ export function consoleStream(app: FastifyInstance, { feed, callers, clock }: St
 
   app.get('/console/events', async (request, reply) => {
     const caller = await callers.of(request, reply.raw);
-    if (streams.size >= mostStreams)
-      throw new RegistryError('TOOMANYREQUESTS', 'too many browsers follow this server', {
-        retryAfterSeconds: 30,
-      });
+    // Taken before the first look, and given back also by a browser that leaves during it.
+    using _place = places.take(caller);
     const first = await feed.sections(caller);
     reply.hijack();
+    if (reply.raw.destroyed) return;
     const stream = new EventStream(reply.raw, clock ?? systemClock);
     streams.add(stream);
-    reply.raw.once('close', () => streams.delete(stream));
     await followed(stream, { caller, first, request });
+    streams.delete(stream);
   });
 
   async function followed(
@@ -88,6 +90,12 @@ export function consoleStream(app: FastifyInstance, { feed, callers, clock }: St
       stream.end(error instanceof RegistryError ? error.message : 'the server cannot tell more');
     }
   }
+}
+
+function full(): RegistryError {
+  return new RegistryError('TOOMANYREQUESTS', 'too many browsers follow this server', {
+    retryAfterSeconds: 30,
+  });
 }
 
 /** Each section as it is sent, and of lists the ids. */
@@ -158,7 +166,9 @@ class EventStream {
     return this.response.writableLength > mostUnread;
   }
 
+  /** Nothing is said after the end, as when the server closes during a look. */
   send(event: string, data: object): void {
+    if (this.response.writableEnded) return;
     this.#silentMs = 0;
     this.response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   }

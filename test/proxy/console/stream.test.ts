@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { test } from 'tap';
 import type { OperatorVerdict } from '../../../src/auth/clusters/operators.ts';
 import { consoleRig } from '../../support/console-rig.ts';
@@ -74,4 +76,59 @@ test('streams end when the server closes', async (t) => {
   const last = events.next();
   await app.close();
   t.equal((await last).done, true);
+});
+
+test('a browser that leaves before it is told anything takes no place', async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const all = Promise.withResolvers<void>();
+  let asked = 0;
+  const feed = {
+    async sections() {
+      asked += 1;
+      if (asked === 50) all.resolve();
+      await gate.promise;
+      return {};
+    },
+  };
+  const { app, origin } = await consoleRig(t, { clock: createManualClock(), feed });
+  const left: Promise<unknown>[] = [];
+  app.server.on('request', (_request, response: ServerResponse) => left.push(once(response, 'close')));
+  const leaving = new AbortController();
+  const { signal } = leaving;
+  for (let count = 0; count < 50; count += 1)
+    void fetch(`${origin}/console/events`, { signal }).catch(() => {});
+  await all.promise;
+  t.equal((await fetch(`${origin}/console/events`)).status, 429, 'places are taken before the first look');
+  leaving.abort();
+  await Promise.all(left);
+  gate.resolve();
+  const answer = await fetch(`${origin}/console/events`);
+  t.equal(answer.status, 200);
+  await answer.body?.cancel();
+});
+
+test('nothing is sent after the end when the server closes during a look', async (t) => {
+  const clock = createManualClock();
+  const looking = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  let looks = 0;
+  const feed = {
+    async sections() {
+      looks += 1;
+      if (looks === 2) {
+        looking.resolve();
+        await gate.promise;
+      }
+      return { a: looks };
+    },
+  };
+  const { app, origin } = await consoleRig(t, { clock, feed });
+  const events = eventsOf(await fetch(`${origin}/console/events`));
+  await events.next();
+  await clock.pass(1_000);
+  await looking.promise;
+  const closed = app.close();
+  t.equal((await events.next()).done, true);
+  gate.resolve();
+  await closed;
 });
