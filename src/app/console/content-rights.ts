@@ -6,12 +6,15 @@ import type { RepositoryScope } from '../../store/keys.ts';
 
 /** What a caller of the console may see of the content: what it may pull under any host. */
 export interface ContentRights {
+  /** Whether the caller sees everything. */
+  readonly isAll: boolean;
   /** Of these tags, those that the caller may pull. Throws `UNAVAILABLE` if that is unknown. */
   visible(scope: RepositoryScope, tags: readonly Tag[]): Promise<readonly Tag[]>;
   mayPull(scope: RepositoryScope, reference: Reference): Promise<boolean>;
 }
 
 const everything: ContentRights = {
+  isAll: true,
   visible: async (_scope, tags) => tags,
   mayPull: async () => true,
 };
@@ -20,7 +23,7 @@ const everything: ContentRights = {
 export function contentRights({ isOperator, subject }: Caller, hosts: readonly Host[]): ContentRights {
   if (isOperator) return everything;
   return subject === undefined
-    ? { ...everything, visible: async () => [], mayPull: async () => false }
+    ? { isAll: false, visible: async () => [], mayPull: async () => false }
     : rightsOf(subject, hosts);
 }
 
@@ -28,6 +31,7 @@ function rightsOf(subject: Subject, hosts: readonly Host[]): ContentRights {
   const leadingTo = (name: string) =>
     hosts.filter(({ upstream }) => upstream === undefined || upstream === name);
   return {
+    isAll: false,
     async visible(scope, tags) {
       const seen = new Set<Tag>();
       for (const { guard } of leadingTo(scope.upstream)) {

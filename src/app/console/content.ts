@@ -23,8 +23,10 @@ const mostWalked = 20_000;
 const mostRepositories = 200;
 const mostTags = 500;
 const mostChildren = 200;
-/** Tags of a repository that are asked about for one who may not see all. */
+/** Of one who may not see all, so many repositories and tags of each are asked about. */
+const mostJudgedRepositories = 500;
 const mostJudged = 100;
+const mostOtherTags = 8;
 
 /** What the store holds, as the query names it. Throws `RegistryError` for what is not there. */
 export async function contentAnswer(query: ContentQuery, parts: ContentParts): Promise<object> {
@@ -38,7 +40,7 @@ export async function contentAnswer(query: ContentQuery, parts: ContentParts): P
   return tag === undefined ? tagsOf(scope, parts) : tagOf(scope, parseTag(tag), parts);
 }
 
-/** By name, each with how many tags of it are known; of a reader, only those with one to pull. */
+/** By name, each with how many tags of it are known; of a reader, only those that it may pull. */
 async function repositories(search: string, parts: ContentParts): Promise<object> {
   const found = new Map<string, { readonly scope: RepositoryScope; readonly tags: Tag[] }>();
   let walked = 0;
@@ -48,26 +50,27 @@ async function repositories(search: string, parts: ContentParts): Promise<object
     const parsed = parseTagKey(key);
     if (parsed === undefined) continue;
     const { upstream, repository, tag } = parsed;
-    const name = `${upstream}/${repository}`;
+    const name = nameOf({ upstream, repository });
     if (!name.includes(search)) continue;
     const known = found.get(name) ?? { scope: { upstream, repository }, tags: [] };
     found.set(name, known);
     known.tags.push(tag);
   }
-  const names = [...found.keys()].sort(inOrder);
+  const { isAll } = parts.rights;
+  const known = [...found.values()].sort((one, other) => inOrder(nameOf(one.scope), nameOf(other.scope)));
   const shown: object[] = [];
-  for (const name of names) {
-    const { scope, tags } = found.get(name) ?? { tags: [] };
-    if (scope === undefined) continue;
-    if (shown.length >= mostRepositories) break;
-    const visible = await parts.rights.visible(
-      scope,
-      tags.length > mostJudged ? tags.slice(0, mostJudged) : tags,
-    );
-    if (visible.length > 0)
-      shown.push({ ...scope, tags: tags.length > mostJudged ? tags.length : visible.length });
+  let looked = 0;
+  for (const { scope, tags } of known) {
+    if (shown.length >= mostRepositories || (!isAll && looked >= mostJudgedRepositories)) break;
+    looked += 1;
+    const visible = isAll ? tags : await parts.rights.visible(scope, tags.slice(0, mostJudged));
+    if (visible.length > 0) shown.push({ ...scope, tags: visible.length });
   }
-  return { repositories: shown, isPartial: walked > mostWalked || names.length > mostRepositories };
+  return { repositories: shown, isPartial: walked > mostWalked || looked < known.length };
+}
+
+function nameOf({ upstream, repository }: RepositoryScope): string {
+  return `${upstream}/${repository}`;
 }
 
 async function tagsOf(scope: RepositoryScope, { cache, rights }: ContentParts): Promise<object> {
@@ -103,7 +106,8 @@ async function tagOf(scope: RepositoryScope, tag: Tag, parts: ContentParts): Pro
     ...scope,
     tag,
     checkedAt,
-    pin: pinOf(scope, tag, parts.config),
+    // A pattern of the settings, which may name what is not the reader's to see.
+    pin: parts.rights.isAll ? pinOf(scope, tag, parts.config) : undefined,
     history: history.map(({ digest: former, from, until }) => ({ digest: former, from, until })),
     ...(await described(scope, digest, pointer, parts)),
   };
@@ -125,7 +129,7 @@ async function described(
   scope: RepositoryScope,
   digest: Digest,
   { mediaType }: Partial<Pick<TagPointer, 'mediaType'>>,
-  { cache }: ContentParts,
+  { cache, rights }: ContentParts,
 ): Promise<object> {
   const bytes = await storedManifest(digest, cache);
   const manifest = bytes && manifestOrNone(bytes, mediaType);
@@ -135,6 +139,13 @@ async function described(
     records: cache.medium.records,
     usage: cache.usage,
   });
+  const tagged = await Promise.all(
+    listed.map(async (each) =>
+      Promise.resolve(cache.membership.tagsOf(scope, each.digest)).catch((): readonly Tag[] => []),
+    ),
+  );
+  const others = tagged.map((tags) => tags.slice(-mostOtherTags));
+  const visible = new Set(await rights.visible(scope, [...new Set(others.flat())]));
   const parts = await Promise.all(
     listed.map(async ({ digest: part, size, mediaType: type, platform }, index) => ({
       digest: part,
@@ -142,7 +153,7 @@ async function described(
       ...defined({ mediaType: type, platform, usedAt: uses.get(part) }),
       isManifest: index < (manifest?.children.length ?? 0),
       isStored: await isStored(part, cache),
-      tags: (await Promise.resolve(cache.membership.tagsOf(scope, part)).catch(() => [])).slice(-8),
+      tags: (others[index] ?? []).filter((tag) => visible.has(tag)),
     })),
   );
   return {

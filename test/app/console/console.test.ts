@@ -1,11 +1,13 @@
 import { type Test, test } from 'tap';
 import type { ConsoleSections, FailureFigures } from '../../../src/console/wire/messages.ts';
+import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { accessRig, ciHost, ciRepository } from '../../support/access-rig.ts';
 import { type ServiceRig, type ServiceRigOptions, serviceRig } from '../../support/service.ts';
 
 const tokens = {
   ann: 'sha256~ann-may-pull-4.20-and-nothing-else-here',
   bob: 'sha256~bob-may-pull-nothing-at-all-in-this-test',
+  eve: 'sha256~eve-may-pull-4.20-and-also-4.21-in-this-test',
 } as const;
 
 /** A service whose console is asked as from its own host. */
@@ -187,4 +189,41 @@ test('a user of a cluster sees its own failures and what it may pull, and nothin
   t.match((await get('content', tokens.ann)).body, { repositories: [{ repository: ciRepository }] });
   t.same((await get('content', tokens.bob)).body, { repositories: [], isPartial: false });
   for (const path of [scope, `${scope}&tag=${tag}`]) t.equal((await get(path, tokens.bob)).status, 404, path);
+});
+
+test('a reader is shown no tag, and no count of tags, that it may not pull', async (t) => {
+  const rig = await accessRig(t, {
+    people: {
+      users: { [tokens.ann]: { username: 'ann' }, [tokens.eve]: { username: 'eve' } },
+      bindings: [
+        { to: 'ann', namespace: 'ocp', name: '4.20' },
+        { to: 'eve', namespace: 'ocp', name: '4.20' },
+        { to: 'eve', namespace: 'ocp', name: '4.21' },
+      ],
+    },
+    settings: {
+      admin: { listen: '127.0.0.1:0', cluster: 'app.ci' },
+      eviction: { pins: ['quay.io/.*'] },
+      hosts: { [ciHost]: { auth: 'cluster', upstream: 'quay.io', access: 'imagestream' } },
+    },
+  });
+  const { get } = consoleOf(rig);
+  const [shared, other] = ['ocp_4.20_cli', 'ocp_4.21_cli'] as const;
+  const { manifest } = rig.double.addImage(ciRepository, shared);
+  rig.double.addManifest(ciRepository, manifest, mediaTypes.ociManifest, shared, other);
+  for (const tag of [shared, other]) {
+    const login = await rig.login(tokens.eve);
+    t.equal((await rig.get(`/v2/${ciRepository}/manifests/${tag}`, login)).status, 200);
+  }
+  const scope = `content?upstream=quay.io&repository=${ciRepository}`;
+  const partsOf = async (token: string) =>
+    JSON.stringify((await get(`${scope}&tag=${shared}`, token)).body['parts']);
+  for (let tries = 0; tries < 200 && !(await partsOf(tokens.eve))?.includes(other); tries += 1);
+  t.match(await partsOf(tokens.eve), other);
+  t.match(await partsOf(tokens.ann), shared);
+  t.notMatch(await partsOf(tokens.ann), other);
+  const { body } = await get(`${scope}&tag=${shared}`, tokens.ann);
+  t.equal(body['pin'], undefined, 'nor settings');
+  t.match((await get('content', tokens.ann)).body, { repositories: [{ tags: 1 }] });
+  t.match((await get('content', tokens.eve)).body, { repositories: [{ tags: 2 }] });
 });
