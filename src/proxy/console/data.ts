@@ -3,6 +3,7 @@ import { fieldsOf, isText } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { json } from '../operators/mirror-api.ts';
 import type { Caller, Callers } from '../operators/operator-access.ts';
+import { createPlaces } from './places.ts';
 
 /** What of the content is looked at; of all that may be absent, what stands before it is not. */
 export interface ContentQuery {
@@ -33,24 +34,20 @@ interface DataOptions {
 /** A log of a job that a browser sends, bytes. */
 const longestFile = 16 * 1024 * 1024;
 const longestWord = 512;
-/** Looks at content at a time; each reads the store. */
+/** Looks at content at a time, each of which reads the store; and files, each in memory. */
 const mostRunning = 4;
 const words = ['search', 'upstream', 'repository', 'tag', 'digest'] as const;
 
 /** `GET /console/content`, `/console/eviction`, `/console/settings`; `POST /console/job-file`. */
 export function consoleData(app: FastifyInstance, { data, callers }: DataOptions): void {
-  let running = 0;
+  const looks = createPlaces({ most: mostRunning, mostOfOne: 1, full: busy });
+  const files = createPlaces({ most: mostRunning, mostOfOne: 1, full: busy });
 
   app.get('/console/content', async (request, reply) => {
     const caller = await callers.of(request, reply.raw);
     const query = contentQuery(fieldsOf(request.query));
-    if (running >= mostRunning) throw busy();
-    running += 1;
-    try {
-      return fresh(reply, await data.content(query, caller));
-    } finally {
-      running -= 1;
-    }
+    using _place = looks.take(caller);
+    return fresh(reply, await data.content(query, caller));
   });
   app.get('/console/eviction', async (request, reply) => {
     requireOperator(await callers.of(request, reply.raw));
@@ -71,7 +68,11 @@ export function consoleData(app: FastifyInstance, { data, callers }: DataOptions
       (_request, body, end) => end(null, body),
     );
     // Before the body, so that no stranger sends one.
-    scope.addHook('onRequest', async (request, reply) => void (await callers.of(request, reply.raw)));
+    scope.addHook('onRequest', async (request, reply) => {
+      const place = files.take(await callers.of(request, reply.raw));
+      if (reply.raw.destroyed) place[Symbol.dispose]();
+      else reply.raw.once('close', () => place[Symbol.dispose]());
+    });
     scope.post('/console/job-file', async (request, reply) => {
       const { name } = fieldsOf(request.query);
       if (!isText(name) || name.length > longestWord || typeof request.body !== 'string')
@@ -99,7 +100,7 @@ function requireOperator({ isOperator }: Caller): void {
 }
 
 function busy(): RegistryError {
-  return new RegistryError('TOOMANYREQUESTS', 'too many look at the content now; try again', {
+  return new RegistryError('TOOMANYREQUESTS', 'too many look at content or files now; try again', {
     retryAfterSeconds: 1,
   });
 }

@@ -20,12 +20,24 @@ test('what is secret by its name, or has the form of a credential, is left out; 
       tokenKeyFiles: ['/etc/key'],
       password: 'hunter2',
       secretAccessKey: 'hunter2',
+      proxy: 'http://ann:hunter2@proxy.example:3128',
+      exec: [{ name: 'ecr-login', args: ['--key=hunter2'], env: { AWS_ACCESS: 'hunter2' } }],
       headers: { token: ['hunter2'] },
       tokenValiditySeconds: 300,
       pattern: Expression.anywhere('a+'),
     }),
   );
   t.notMatch(shown, 'hunter2');
-  for (const word of ['/etc/password', '/etc/key', 'registry.example', '300', 'a+']) t.match(shown, word);
+  for (const word of [
+    '/etc/password',
+    '/etc/key',
+    'registry.example',
+    'proxy.example',
+    'ecr-login',
+    'AWS_ACCESS',
+    '300',
+    'a+',
+  ])
+    t.match(shown, word);
   t.end();
 });
