@@ -66,7 +66,7 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
   ],
   'an unknown key like no other is refused, with those that there are': [
     'admin: { colour: red }',
-    'q.yaml:1: admin.colour: is not a setting; there are listen, tokenFile, cluster',
+    'q.yaml:1: admin.colour: is not a setting; there are listen, tokenFile, cluster, pricePerGB',
   ],
   'a key given twice is refused where it is given again': [
     'listen: 127.0.0.1:1\nlog: {}\nlisten: 127.0.0.1:2',

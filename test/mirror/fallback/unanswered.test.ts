@@ -134,14 +134,23 @@ test('the source may be another repository of the same registry', async (t) => {
 test('a source that cannot tell is 503 with a time to come back, and no 404 is remembered', async (t) => {
   const rig = await missRig(t);
   inSource(rig);
-  rig.doubles.source.switches.status = { of: 'manifests', code: 429, times: 1 };
-  rig.doubles.source.switches.retryAfter = '7';
-  await t.rejects(pull(rig), { code: 'UNAVAILABLE', retryAfterSeconds: 7 });
   rig.doubles.source.switches.down = true;
   await t.rejects(pull(rig), { code: 'UNAVAILABLE', retryAfterSeconds: 5 });
   rig.doubles.source.switches.down = false;
   t.ok(await pull(rig));
-  t.same(rig.outcomes, ['unavailable', 'unavailable', 'served']);
+  t.same(rig.outcomes, ['unavailable', 'served']);
+});
+
+test('a source that wants a pause is 503 until then, and is asked once', async (t) => {
+  const rig = await missRig(t);
+  inSource(rig);
+  rig.doubles.source.switches.status = { of: 'manifests', code: 429, times: 1 };
+  rig.doubles.source.switches.retryAfter = '7';
+  await t.rejects(pull(rig), { code: 'UNAVAILABLE', retryAfterSeconds: 7 });
+  const asked = rig.doubles.source.requests.length;
+  await t.rejects(pull(rig), { code: 'UNAVAILABLE', retryAfterSeconds: 7 });
+  t.equal(rig.doubles.source.requests.length, asked);
+  t.same(rig.outcomes, ['unavailable', 'unavailable']);
 });
 
 test('what the source keeps from us is 503, as it may have it', async (t) => {
