@@ -94,6 +94,7 @@ const leaks: Readonly<Record<string, (log: Log) => void>> = {
   'a signed token in a field': (log) => log.info({ subject: signed }),
   'an OpenShift token': (log) => log.info({ text: `sha256~${secret}` }),
   'a URL with a password': (log) => log.info({ url: `https://robot:${secret}@quay.io/v2/` }),
+  'a password with an @': (log) => log.info({ url: `https://robot:p@${secret}@quay.io/v2/` }),
   'a signed URL': (log) => log.info({ url: `https://b.s3.example/k?X-Amz-Signature=${secret}&x=1` }),
   'a URL with a token': (log) => log.info(`GET /v2/auth?access_token=${secret}`),
   'an error message': (log) => log.error(new Error(`GET https://u:${secret}@quay.io failed`)),

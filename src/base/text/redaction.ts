@@ -31,7 +31,7 @@ const forms: readonly Clean[] = [
   (text) => text.replace(/\bsha256~[\w-]+/g, redacted),
   (text) => text.replace(/("([\w-]+)"\s*:\s*")(?:[^"\\]|\\.)+/g, withoutValue(isSecretKey)),
   (text) => text.replace(/(\\"([\w-]+)\\+"\s*:\s*\\+")[^"\\]+/g, withoutValue(isSecretKey)),
-  (text) => text.replace(/:\/\/[^\s/"'@\\]+@/g, `://${redacted}@`),
+  (text) => text.replace(/:\/\/[^\s/"'\\]+@/g, `://${redacted}@`),
   (text) =>
     text.replace(
       /([?&]([\w.-]+)=)[^&\s"'\\]+/g,
