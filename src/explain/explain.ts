@@ -4,7 +4,7 @@
 
 import { defined } from '../base/text/defined.ts';
 import { scrubbed } from '../base/text/redaction.ts';
-import { hasSlept } from '../base/time/wait.ts';
+import { type Clock, hasSlept } from '../base/time/wait.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type RightsFinding, rightsStep, routeStep } from './access.ts';
 import type { Case, CaseFacts, RoutedCase, SeenCase } from './case.ts';
@@ -61,15 +61,15 @@ export async function explained(asked: ExplainedCase): Promise<Explanation> {
   found.set('image stream', await streamFor(case_, stream));
   if (known.viewer === 'subject' && rights.allowed !== true)
     return result(known, found, 'not shown: this login has no known right to the image');
-  await inTime(lookBehind(case_, found), found);
+  await inTime(lookBehind(case_, found), found, known.sources.clock);
   return result(known, found, 'not looked up');
 }
 
 /** Later findings are not waited for: who asks is shown what there is. */
-async function inTime(looking: Promise<void>, found: Map<Title, Finding>): Promise<void> {
+async function inTime(looking: Promise<void>, found: Map<Title, Finding>, clock?: Clock): Promise<void> {
   const over = new AbortController();
   const looked = looking.catch((error: unknown) => void found.set('tag', failed(error)));
-  await Promise.race([looked, hasSlept(longestMs, over.signal)]);
+  await Promise.race([looked, hasSlept(longestMs, over.signal, clock)]);
   over.abort();
   for (const title of titles)
     if (!found.has(title))

@@ -1,4 +1,5 @@
 import type { Access, Decision, Subject } from '../auth/access.ts';
+import type { Clock } from '../base/time/wait.ts';
 import type { TagPointer } from '../cache/records/freshness.ts';
 import type { ImageStreamTag } from '../image-streams/image-stream-tag.ts';
 import type { MirrorHold } from '../mirror/queue/holds.ts';
@@ -107,6 +108,8 @@ export interface ExplainSources {
   /** What the configuration of a node makes of the image. */
   readonly client?: (image: AskedImage) => Promise<Finding>;
   readonly now: () => number;
+  /** Ends what takes too long. Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /** Decides as the host does. */

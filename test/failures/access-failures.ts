@@ -2,7 +2,7 @@ import { createTokens } from '../../src/auth/tokens/token.ts';
 import { parseTokenKeys } from '../../src/auth/tokens/token-keys.ts';
 import { badDay } from '../bad-days/rig.ts';
 import { accessRig, ciHost } from '../support/access-rig.ts';
-import { type Failure, toldBy } from './failure.ts';
+import { type Failure, patient, toldBy } from './failure.ts';
 
 const requestId = 'pull-1';
 const idLine = `X-Request-Id: ${requestId}`;
@@ -25,7 +25,7 @@ export const accessFailures: readonly Failure[] = [
     name: 'repository that is not allowed here',
     next: 'add it to `upstreams.<name>.repositories`',
     async play(t) {
-      const rig = await badDay(t, { upstream: { repositories: ['other/*'] } });
+      const rig = await badDay(t, { ...patient, upstream: { repositories: ['other/*'] } });
       const client = await toldBy(
         await rig.get('manifests/tools', { headers: { 'x-request-id': requestId } }),
       );
@@ -36,7 +36,7 @@ export const accessFailures: readonly Failure[] = [
     name: 'mistyped registry in the path',
     next: 'correct the reference in the client, or add the registry to `upstreams`',
     async play(t) {
-      const rig = await badDay(t, { settings: { defaultUpstream: 'quay.io' } });
+      const rig = await badDay(t, { ...patient, settings: { defaultUpstream: 'quay.io' } });
       const url = `${rig.url}/v2/quya.io/openshift/ci/manifests/tools`;
       const client = await toldBy(await fetch(url, { headers: { 'x-request-id': requestId } }));
       return { rig, client, requestId, metrics: [refused(404)] };
@@ -46,7 +46,7 @@ export const accessFailures: readonly Failure[] = [
     name: 'denied by the rule of the host',
     next: 'give the subject the role in the message: `question` is what the cluster was asked',
     async play(t) {
-      const rig = await accessRig(t, { people: { users: { [alice]: { username: 'alice' } } } });
+      const rig = await accessRig(t, { ...patient, people: { users: { [alice]: { username: 'alice' } } } });
       rig.double.addImage('openshift/ci', 'ocp_4.20_cli');
       const token = await rig.login(alice);
       const client = await toldBy(await rig.get('/v2/openshift/ci/manifests/ocp_4.20_cli', token, idLine));
@@ -62,7 +62,7 @@ export const accessFailures: readonly Failure[] = [
     name: 'expired token',
     next: 'nothing: clients fetch a new one; else the clocks of the replicas differ',
     async play(t) {
-      const rig = await accessRig(t, { people: { users: { [alice]: { username: 'alice' } } } });
+      const rig = await accessRig(t, { ...patient, people: { users: { [alice]: { username: 'alice' } } } });
       const path = '/v2/openshift/ci/manifests/ocp_4.20_cli';
       const client = await toldBy(await rig.get(path, await tokenOfYesterday(), idLine));
       return {

@@ -2,6 +2,7 @@ import type { Test } from 'tap';
 import type { FoundCondition } from '../../src/conditions/condition.ts';
 import { refusal, sampleOf } from '../bad-days/rig.ts';
 import { until } from '../support/bodies.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 import type { LogLine, ServiceRig } from '../support/service.ts';
 
 /** One thing that goes wrong, played by doubles before the real service. */
@@ -32,6 +33,12 @@ export interface Played {
 
 /** A row of the table, cell by cell, in words that are the same each time. */
 export type FailureRow = Readonly<Record<(typeof columns)[number], string>>;
+
+/**
+ * For a service that plays a failure: by this clock nothing is late, however long a busy machine
+ * takes.
+ */
+export const patient = { clock: createManualClock() };
 
 /** In their order. A column that comes is named here, and filled in `played`. */
 export const columns = [

@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import { until } from '../support/bodies.ts';
 import { type RegistryDouble, registryDouble } from '../support/registry-double.ts';
 import { type ServiceRig, serviceRig } from '../support/service.ts';
-import type { Failure, Played } from './failure.ts';
+import { type Failure, type Played, patient } from './failure.ts';
 
 const source = 'registry.ci.openshift.org/ocp/4.20:cli';
 const destination = 'quay.io/openshift/ci:ocp_4.20_cli';
@@ -13,6 +13,7 @@ async function mirrorRig(t: Test): Promise<ServiceRig> {
   from.addImage('ocp/4.20', 'cli');
   const registry = ({ url }: RegistryDouble) => ({ url, allowPrivateAddresses: true, retries: 0 });
   const rig = await serviceRig(t, {
+    ...patient,
     double,
     settings: {
       mirror: {},

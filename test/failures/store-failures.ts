@@ -6,7 +6,7 @@ import type { Test } from 'tap';
 import { type BadDay, badDay, digestOrCut, temporary } from '../bad-days/rig.ts';
 import { overS3, stored } from '../bad-days/s3-rig.ts';
 import { listening } from '../support/listening.ts';
-import type { Failure, Played } from './failure.ts';
+import { type Failure, type Played, patient } from './failure.ts';
 
 const requestId = 'pull-1';
 const init = { headers: { 'x-request-id': requestId } };
@@ -38,8 +38,9 @@ async function overRefusingS3(t: Test, status: number, code: string, message: st
   const endpoint = await refusingS3(t, status, code, message);
   const directory = await temporary(t, { id: 'AKIDEXAMPLE', key: 'a-secret-key' });
   const files = { accessKeyIdFile: join(directory, 'id'), secretAccessKeyFile: join(directory, 'key') };
-  const s3 = { bucket: 'blobs', endpoint, pathStyle: true, ...files };
-  return badDay(t, { settings: { store: { s3 }, spool: { path: join(directory, 'spool') } } });
+  // A busy machine is no S3 that is slow.
+  const s3 = { bucket: 'blobs', endpoint, pathStyle: true, firstByteTimeoutMs: '60s', ...files };
+  return badDay(t, { ...patient, settings: { store: { s3 }, spool: { path: join(directory, 'spool') } } });
 }
 
 function refusedByS3(
@@ -98,7 +99,7 @@ export const storeFailures: readonly Failure[] = [
     isAlone: true,
     next: 'free space, or lower `eviction.maxBytes` and `spool.maxBytes`',
     async play(t) {
-      const rig = await badDay(t);
+      const rig = await badDay(t, patient);
       await diskFull(t);
       const client = await pulledLayer(rig);
       return {

@@ -4,7 +4,7 @@ import { testAuthority } from '../support/certificates.ts';
 import { registryDouble } from '../support/registry-double.ts';
 import type { Misbehaviours } from '../support/registry-misbehaviours.ts';
 import type { ServiceRigOptions } from '../support/service.ts';
-import { type Failure, type Played, toldBy } from './failure.ts';
+import { type Failure, type Played, patient, toldBy } from './failure.ts';
 
 const requestId = 'pull-1';
 const init = { headers: { 'x-request-id': requestId } };
@@ -20,7 +20,7 @@ function manifest(
   options: ServiceRigOptions = {},
 ): (t: Test) => Promise<Played> {
   return async (t) => {
-    const rig = await badDay(t, { ...options, upstream: { retries: 0, ...options.upstream } });
+    const rig = await badDay(t, { ...patient, ...options, upstream: { retries: 0, ...options.upstream } });
     Object.assign(rig.double.switches, switches);
     return { rig, requestId, metrics, client: await toldBy(await rig.get('manifests/tools', init)) };
   };
@@ -31,7 +31,7 @@ const brokenAfterwards = { of: 'blobs', code: 502, error: 'UNKNOWN' } as const;
 /** A pull of a layer that breaks within its body. */
 function cutLayer(switches: Misbehaviours, metrics: readonly string[]): (t: Test) => Promise<Played> {
   return async (t) => {
-    const rig = await badDay(t, { upstream: { retries: 0 } });
+    const rig = await badDay(t, { ...patient, upstream: { retries: 0 } });
     const { status, ...first } = switches;
     Object.assign(rig.double.switches, first);
     const answer = await rig.getLayer(init);
@@ -49,7 +49,7 @@ export const upstreamFailures: readonly Failure[] = [
     name: 'unknown tag',
     next: 'check the tag at the registry itself; a new one is found after `tags.negativeMs`',
     async play(t) {
-      const rig = await badDay(t);
+      const rig = await badDay(t, patient);
       const client = await toldBy(await rig.get('manifests/no-such-tag', init));
       return {
         rig,
@@ -135,7 +135,7 @@ export const upstreamFailures: readonly Failure[] = [
     next: 'correct what the last answer or error in the message says; it is asked again after `openMs`',
     async play(t) {
       const breaker = { failures: 1, openMs: '100s' };
-      const rig = await badDay(t, { upstream: { retries: 0, breaker } });
+      const rig = await badDay(t, { ...patient, upstream: { retries: 0, breaker } });
       rig.double.switches.status = { of: 'everything', code: 503 };
       const isOpen = async () =>
         (await (await rig.get('manifests/tools')).text()).includes('circuit breaker');
@@ -151,7 +151,7 @@ export const upstreamFailures: readonly Failure[] = [
     name: 'upstream has no such blob (404)',
     next: 'the manifest there lists a blob that is gone: push the image again',
     async play(t) {
-      const rig = await badDay(t);
+      const rig = await badDay(t, patient);
       await rig.get('manifests/tools');
       rig.double.switches.status = { of: 'blobs', code: 404, error: 'BLOB_UNKNOWN' };
       const client = await toldBy(await rig.getLayer(init));

@@ -27,7 +27,7 @@ export interface AccessRig extends ServiceRig {
   head(path: string, token: string): Promise<Response>;
 }
 
-export interface AccessRigOptions extends Pick<ServiceRigOptions, 'directory' | 'upstream'> {
+export interface AccessRigOptions extends Pick<ServiceRigOptions, 'clock' | 'directory' | 'upstream'> {
   readonly people: ClusterDoubleOptions;
   /** Settings over the rig's own. */
   readonly settings?: Readonly<Record<string, unknown>>;
@@ -61,6 +61,7 @@ export async function accessRig(t: Test, options: AccessRigOptions): Promise<Acc
   const rig = await serviceRig(t, {
     double,
     ...(options.directory === undefined ? {} : { directory: options.directory }),
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
     upstream: {
       credentials: { usernameFile: file('username'), passwordFile: file('password') },
       ...options.upstream,

@@ -2,6 +2,7 @@ import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
 import { oneLine } from '../../base/text/one-line.ts';
 import { scrubbed } from '../../base/text/redaction.ts';
+import { type Clock, systemClock } from '../../base/time/wait.ts';
 import type { ProbeAnswer, Probes } from '../../explain/sources.ts';
 import { createBuiltAt } from '../../mirror/images/built-at.ts';
 import { pinned } from '../../mirror/references/image-reference.ts';
@@ -23,6 +24,8 @@ interface ProbesOptions {
   readonly perMinute?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
+  /** Ends what takes too long. Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /** Requests that are left to one upstream. */
@@ -45,7 +48,7 @@ const longestText = 300;
 
 /** Asks upstreams within a limit for each; equal questions within `keepMs` are one request. */
 export function createProbes(options: ProbesOptions): Probes {
-  const { upstream, keepMs = 5_000, burst = 20, perMinute = 30, now = Date.now } = options;
+  const { upstream, keepMs = 5_000, burst = 20, perMinute = 30, now = Date.now, clock } = options;
   const answers = createLru<string, ProbeAnswer>(mostAnswers, { keepMs, now });
   const built = createLru<Digest, number | 'unknown'>(mostBuilt);
   const allowances = new Map<string, Allowance>();
@@ -75,7 +78,7 @@ export function createProbes(options: ProbesOptions): Probes {
     return asking(key, async () => {
       const retryAfterSeconds = waitSeconds(name);
       if (retryAfterSeconds > 0) return { kind: 'limited', retryAfterSeconds, at: now() };
-      const answer = { ...(await answerOf(registry, request)), at: now() };
+      const answer = { ...(await answerOf(registry, request, clock)), at: now() };
       answers.set(key, answer);
       return answer;
     });
@@ -102,7 +105,7 @@ export function createProbes(options: ProbesOptions): Probes {
         digest,
       );
       const read = createBuiltAt(() => registry);
-      const at = await read(image, AbortSignal.timeout(longestMs)).catch(() => undefined);
+      const at = await inTime((signal) => read(image, signal), clock).catch(() => undefined);
       built.set(digest, at ?? 'unknown');
       return at;
     },
@@ -129,15 +132,26 @@ async function manifestAt(
 async function answerOf(
   registry: Upstream,
   request: (registry: Upstream, signal: AbortSignal) => Promise<TimelessAnswer>,
+  clock: Clock | undefined,
 ): Promise<TimelessAnswer> {
-  const signal = AbortSignal.timeout(longestMs);
-  try {
-    return await request(registry, signal);
-  } catch (error) {
-    if (signal.aborted)
-      return { kind: 'failed', code: 'UNAVAILABLE', message: `no answer within ${longestMs / 1000} s` };
-    return failureOf(error);
-  }
+  return inTime(async (signal) => {
+    try {
+      return await request(registry, signal);
+    } catch (error) {
+      if (signal.aborted)
+        return { kind: 'failed', code: 'UNAVAILABLE', message: `no answer within ${longestMs / 1000} s` };
+      return failureOf(error);
+    }
+  }, clock);
+}
+
+async function inTime<Value>(
+  work: (signal: AbortSignal) => Promise<Value>,
+  clock = systemClock,
+): Promise<Value> {
+  const late = new AbortController();
+  using _timer = clock.setTimeout(() => late.abort(), longestMs);
+  return await work(late.signal);
 }
 
 function failureOf(error: unknown): TimelessAnswer {

@@ -3,6 +3,7 @@ import type { RememberedCluster } from '../../auth/clusters/cluster.ts';
 import type { Question } from '../../auth/question.ts';
 import { groupsOf } from '../../auth/subject.ts';
 import { defined } from '../../base/text/defined.ts';
+import type { Clock } from '../../base/time/wait.ts';
 import type { TagPointers } from '../../cache/records/tag-pointers.ts';
 import type { Config } from '../../config/load.ts';
 import type { RightsSource } from '../../explain/sources.ts';
@@ -32,6 +33,7 @@ interface ExplainServiceParts {
   readonly users: Authenticator;
   readonly states: Pick<UpstreamStates, 'of' | 'storeTrouble'>;
   readonly failures: Pick<RecentFailures, 'find'>;
+  readonly clock?: Clock;
   readonly mirror?: {
     readonly rules: Pick<Rules, 'current' | 'places' | 'readings'>;
     readonly task: (destination: string) => QueuedTask | undefined;
@@ -55,7 +57,7 @@ export function configuredExplain(
     clients,
     state: (name) => states.of(name),
     storeTrouble: () => states.storeTrouble(),
-    ...defined({ mirror: mirror && { rules: mirror.rules, running: mirror.task } }),
+    ...defined({ clock: parts.clock, mirror: mirror && { rules: mirror.rules, running: mirror.task } }),
   });
   const readings = mirror?.rules.readings ?? createReadings();
   const answers = createAnswers({ sources, readings, requests: failures });

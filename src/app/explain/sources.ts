@@ -4,6 +4,7 @@
 
 import { defined } from '../../base/text/defined.ts';
 import { imagePattern } from '../../base/text/image-pattern.ts';
+import type { Clock } from '../../base/time/wait.ts';
 import { freshness, type TagPolicy } from '../../cache/records/freshness.ts';
 import type { TagPointers } from '../../cache/records/tag-pointers.ts';
 import type { Config } from '../../config/load.ts';
@@ -38,6 +39,8 @@ export interface ExplainParts {
     readonly rules: Pick<Rules, 'current' | 'places'>;
     readonly running?: (destination: string) => QueuedTask | undefined;
   };
+  /** Ends what takes too long. Default: the system's. */
+  readonly clock?: Clock;
   /** A checkout of openshift/release. Default: that of the settings. */
   readonly checkout?: string;
 }
@@ -52,6 +55,7 @@ export function createExplainSources(config: Config, parts: ExplainParts): Expla
   const { mirror: settings } = config;
   const folder = parts.checkout ?? settings?.imageStreams?.releaseRepo;
   const mirror = settings && parts.mirror;
+  const clock = defined({ clock: parts.clock });
   const policy = (name: string): TagPolicy => config.upstreams[name]?.tags ?? config.tags;
   return {
     route: createExplainRoute(config),
@@ -66,8 +70,8 @@ export function createExplainSources(config: Config, parts: ExplainParts): Expla
       ...createContentSource(config, store, parts.isOurStore),
       ...defined({ trouble: parts.storeTrouble }),
     },
-    probes: createProbes({ upstream }),
-    probesOfSubjects: createProbes({ upstream, burst: 10, perMinute: 15 }),
+    probes: createProbes({ upstream, ...clock }),
+    probesOfSubjects: createProbes({ upstream, burst: 10, perMinute: 15, ...clock }),
     upstream: (name) => factsOf(config, name, parts),
     ...defined({
       misses: mirror && settings && missesOf(settings, mirror.rules),
@@ -84,6 +88,7 @@ export function createExplainSources(config: Config, parts: ExplainParts): Expla
       maker: folder === undefined ? undefined : createMaker(folder),
     }),
     now: Date.now,
+    ...clock,
   };
 }
 

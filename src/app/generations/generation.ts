@@ -134,7 +134,10 @@ async function made(config: Config, shared: SharedParts, parts: GenerationParts)
     hosts: access.hosts,
     clusters,
     users: usersOfClusters(config, clusters),
-    ...defined({ mirror: mirror && { rules: mirror.value.rules, task: mirror.value.mirror.task } }),
+    ...defined({
+      clock: cache.clock,
+      mirror: mirror && { rules: mirror.value.rules, task: mirror.value.mirror.task },
+    }),
   });
   const clients = createClusterClients(config.clusters);
   return {
