@@ -1,11 +1,11 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { getCACertificates } from 'node:tls';
 import { field, jsonOrNone, textOf } from '../../../base/text/json.ts';
 import { type Challenge, parseChallenges } from '../../../oci/challenge.ts';
 import type { UpstreamCredential } from '../../../upstream/credential.ts';
 import type { Link, LinkFinding } from './link.ts';
 import { bodyOf, connectionTrouble, LinkTrouble, refusal } from './link-trouble.ts';
+import { secureContextOf } from './trust.ts';
 
 interface Wish {
   readonly step: LinkFinding['step'];
@@ -52,20 +52,18 @@ class HttpSession implements LinkSession {
   readonly #link: Link;
   readonly #options: SessionOptions;
   readonly #root: string;
-  readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  readonly #proxy: { readonly proxyEnv?: NodeJS.ProcessEnv };
+  readonly #http: HttpAgent;
+  /** Made with the first connection that needs it. */
+  #https: HttpsAgent | undefined;
   #authorization: string | undefined;
 
   constructor(link: Link, scheme: 'https' | 'http', options: SessionOptions) {
     this.#link = link;
     this.#options = options;
     this.#root = `${scheme}://${link.host}`;
-    const { isVerified, trust } = link;
-    const proxy = loopback.test(link.host) ? {} : { proxyEnv: { ...options.env } };
-    const ca = [...getCACertificates('default'), ...getCACertificates('system'), ...trust.authorities];
-    this.#agents = {
-      http: new HttpAgent({ keepAlive: true, ...proxy }),
-      https: new HttpsAgent({ keepAlive: true, ca, rejectUnauthorized: isVerified, ...trust.own, ...proxy }),
-    };
+    this.#proxy = loopback.test(link.host) ? {} : { proxyEnv: { ...options.env } };
+    this.#http = new HttpAgent({ keepAlive: true, ...this.#proxy });
   }
 
   /** Whatever answers is there; what it says of a ping without a login is no refusal. */
@@ -91,8 +89,20 @@ class HttpSession implements LinkSession {
   }
 
   close(): void {
-    this.#agents.http.destroy();
-    this.#agents.https.destroy();
+    this.#http.destroy();
+    this.#https?.destroy();
+  }
+
+  #agentFor(isTls: boolean): HttpAgent {
+    if (!isTls) return this.#http;
+    const { isVerified, trust } = this.#link;
+    this.#https ??= new HttpsAgent({
+      keepAlive: true,
+      rejectUnauthorized: isVerified,
+      secureContext: secureContextOf(trust),
+      ...this.#proxy,
+    });
+    return this.#https;
   }
 
   #login(): Readonly<Record<string, string>> {
@@ -177,7 +187,7 @@ class HttpSession implements LinkSession {
     const { timeoutMs, signal } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const isTls = url.protocol === 'https:';
-    const agent = isTls ? this.#agents.https : this.#agents.http;
+    const agent = this.#agentFor(isTls);
     const send = isTls ? httpsRequest : httpRequest;
     const outgoing = send(url, {
       agent,
