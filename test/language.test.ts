@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseSync, Visitor } from 'oxc-parser';
+import { Visitor } from 'oxc-parser';
 import { test } from 'tap';
+import { parseSource } from './support/parse-source.ts';
 
 const root = join(import.meta.dirname, '..');
 const widest = 100;
@@ -77,7 +78,7 @@ async function sourcesIn(folder: string): Promise<Source[]> {
 }
 
 function parsed(path: string, text: string): Source {
-  const { program, comments } = parseSync(path, text);
+  const { program, comments } = parseSource(path, text);
   const literals: Piece[] = [];
   const titles: Piece[] = [];
   const at = places(path, text);

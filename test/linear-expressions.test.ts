@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseSync, Visitor } from 'oxc-parser';
+import { Visitor } from 'oxc-parser';
 import { test } from 'tap';
+import { parseSource } from './support/parse-source.ts';
 
 const source = new URL('../src/', import.meta.url).pathname;
 /**
@@ -25,7 +26,7 @@ async function parsedSources() {
   return Promise.all(
     files.map(async (file) => {
       const text = await readFile(join(source, file), 'utf8');
-      return { file, text, program: parseSync(file, text).program };
+      return { file, text, program: parseSource(file, text).program };
     }),
   );
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Function as AnyFunction, parseSync, type Statement, Visitor } from 'oxc-parser';
+import { type Function as AnyFunction, type Statement, Visitor } from 'oxc-parser';
+import { parseSource } from '../support/parse-source.ts';
 
 /**
  * The size and shape of the TypeScript sources in one directory. Functions that fit on one line do
@@ -63,7 +64,7 @@ export async function shapeOf(directory: string): Promise<Shape> {
 }
 
 function fileShape(file: string, text: string): FileShape {
-  const { program, comments } = parseSync(file, text);
+  const { program, comments } = parseSource(file, text);
   const lineOf = lineFinder(text);
   const functions: number[] = [];
   const measure = ({ start, end }: { readonly start: number; readonly end: number }): void => {
