@@ -56,7 +56,7 @@ const waiters: readonly string[] = [
 
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
-  ['types', 'tsc'],
+  ['types', 'tsc', '--checkers', '1'],
   ['types of the console', 'tsc', '-p', 'tsconfig.console.json'],
   ['nothing unused', 'knip', '--cache', '--cache-location', `${cache}/knip`],
 ];
