@@ -1,8 +1,8 @@
 import { prettyFactory } from 'pino-pretty';
 
 /**
- * Turns lines of the log into lines for people: `[12:00:01.123] INFO: mirror: copied {…}`. What is
- * no line of the log passes as it is.
+ * Turns lines of the log into lines for people: `[12:00:01.123] INFO: mirror: copied {…}`. What
+ * is no line of the log passes as it is.
  */
 export function prettyLines(
   write: (line: string) => void,

@@ -1,5 +1,5 @@
-// Runs in front of what needs a new Node, in the JavaScript of old ones, so that such a Node gets an
-// answer and not a syntax error.
+// Runs in front of what needs a new Node, in the JavaScript of old ones: such a Node gets an answer
+// and not a syntax error.
 const oldestNode = 24;
 if (Number(process.versions.node.split('.')[0]) < oldestNode) {
   console.error(
