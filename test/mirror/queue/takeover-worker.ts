@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { access, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLease } from '../../../src/lease/lease.ts';
@@ -36,6 +36,18 @@ async function work(signal: AbortSignal): Promise<void> {
   const line = connect(Number(port), '127.0.0.1');
   await once(line, 'connect');
   line.write(`holder ${holder}\n`);
+  try {
+    await mirrored(line, signal);
+  } catch (error) {
+    // Told to stop while it loads. A connection that stayed would keep the process for ever.
+    line.destroy();
+    throw error;
+  }
+  line.end('bye\n');
+  await once(line, 'close');
+}
+
+async function mirrored(line: Socket, signal: AbortSignal): Promise<void> {
   const tasks = createQueue({ records: createTaskRecords({ records }), places: 2 });
   await tasks.load(signal);
   await mirrorLoop(
@@ -61,8 +73,6 @@ async function work(signal: AbortSignal): Promise<void> {
     signal,
   );
   await tasks.close();
-  line.end('bye\n');
-  await once(line, 'close');
 }
 
 const stop = new AbortController();
