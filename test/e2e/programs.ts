@@ -4,6 +4,7 @@ import { built, type GoProgramName, isGoProgram } from './go-programs.ts';
 
 /** Program → the Debian package that holds it. */
 const debian = {
+  bash: 'bash',
   buildah: 'buildah',
   'ceph-authtool': 'ceph-common',
   'ceph-mon': 'ceph-mon',
@@ -15,6 +16,7 @@ const debian = {
   curl: 'curl',
   'docker-registry': 'docker-registry',
   dockerd: 'docker.io',
+  fish: 'fish',
   htpasswd: 'apache2-utils',
   ip: 'iproute2',
   monmaptool: 'ceph-common',
@@ -27,6 +29,7 @@ const debian = {
   'radosgw-admin': 'radosgw',
   skopeo: 'skopeo',
   unshare: 'util-linux',
+  zsh: 'zsh',
 } as const;
 
 export type ProgramName = keyof typeof debian | GoProgramName;

@@ -11,6 +11,7 @@ import { clusterRbac } from './scenarios/cluster-rbac.ts';
 import { clusterReviews } from './scenarios/cluster-reviews.ts';
 import { clusterSeveral } from './scenarios/cluster-several.ts';
 import { clusterStreams } from './scenarios/cluster-streams.ts';
+import { completion } from './scenarios/completion.ts';
 import { conformance } from './scenarios/conformance.ts';
 import { console_ } from './scenarios/console.ts';
 import { containerd } from './scenarios/containerd.ts';
@@ -56,6 +57,7 @@ export const scenarios: readonly Scenario[] = [
   fresh,
   docs,
   packed,
+  completion,
   skopeo,
   podman,
   containerd,

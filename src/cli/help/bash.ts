@@ -22,6 +22,14 @@ _quayside() {
     COMPREPLY=( $(compgen -W '${first.join(' ')} help --help --version' -- "$current") )
     return
   fi
+  if [[ \${COMP_WORDS[1]} == help ]]; then
+    case "$COMP_CWORD \${COMP_WORDS[2]}" in
+      "2 "*) words='${first.join(' ')}' ;;
+${[...groups].map(([group, words]) => `      '3 ${group}') words='${words.join(' ')}' ;;`).join('\n')}
+    esac
+    COMPREPLY=( $(compgen -W "$words" -- "$current") )
+    return
+  fi
   case \${COMP_WORDS[1]} in
 ${singles.map((name) => `    ${name}) command='${name}' ;;`).join('\n')}
   esac

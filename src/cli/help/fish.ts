@@ -7,7 +7,8 @@ export function fishCompletion(commands: readonly DescribedCommand[]): string {
   const summaryOf = new Map(commands.map(({ name, summary }) => [name, summary]));
   const groups = groupsOf(names);
   const first = [...new Set(names.map((name) => name.split(' ')[0] ?? ''))];
-  const pairs = names.filter((name) => name.includes(' ')).map(quoted);
+  const helped = [...groups.keys()].map((group) => `help ${group}`);
+  const pairs = [...names.filter((name) => name.includes(' ')), ...helped].map(quoted);
   return `# Completion of quayside for fish. Made by: quayside completion fish
 function __quayside_at
     set -l words (commandline -opc)
@@ -25,7 +26,15 @@ complete -c quayside -f
 ${first
   .map((name) => `complete -c quayside -n '__quayside_first 1' -a ${name}${described(summaryOf.get(name))}`)
   .join('\n')}
+complete -c quayside -n '__quayside_first 1' -a help -d 'print what a command does'
 complete -c quayside -n '__quayside_first 1' -l version -d 'print the version'
+complete -c quayside -n '__quayside_first 2; and __quayside_at help' -a ${quoted(first.join(' '))}
+${[...groups]
+  .map(
+    ([group, words]) =>
+      `complete -c quayside -n '__quayside_first 3; and __quayside_at "help ${group}"' -a ${quoted(words.join(' '))}`,
+  )
+  .join('\n')}
 complete -c quayside -l help -s h -d 'print help'
 ${[...groups]
   .flatMap(([group, words]) =>

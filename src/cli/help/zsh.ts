@@ -8,19 +8,28 @@ export function zshCompletion(commands: readonly DescribedCommand[]): string {
   const groups = groupsOf(names);
   const first = [...new Set(names.map((name) => name.split(' ')[0] ?? ''))];
   const titles = first.map((name) => `    ${item(name, summaryOf.get(name) ?? `${name} …`)}`);
+  const help = item('help', 'print what a command does');
   return `#compdef quayside
 # Completion of quayside for zsh. Made by: quayside completion zsh
 _quayside() {
-  local curcontext=$curcontext state line
+  local curcontext=$curcontext state line asked=
   local -a titles
+  if [[ $words[2] == help ]] && (( CURRENT > 2 )); then
+    asked=1
+    shift 1 words; (( CURRENT -= 1 ))
+  elif (( CURRENT == 2 )) && [[ $words[2] == -* ]]; then
+    _arguments '--help[print help]' '--version[print the version]'
+    return
+  fi
   if (( CURRENT == 2 )); then
     titles=(
 ${titles.join('\n')}
+    ${help}
     )
     _describe -t commands command titles
     return
   fi
-  if (( CURRENT > 3 )); then
+  if (( CURRENT > 3 )) && [[ -z $asked ]]; then
     case "$words[2] $words[3]" in
 ${commands
   .filter(({ name }) => name.includes(' '))
@@ -31,6 +40,7 @@ ${commands
   case $words[2] in
 ${[...groups].map(([group, words]) => groupCase(group, words, summaryOf)).join('\n')}
   esac
+  [[ -n $asked ]] && return 1
   case $words[2] in
 ${commands
   .filter(({ name }) => !name.includes(' '))
