@@ -1,4 +1,4 @@
-import { type Fields, field, isObject, textOf } from '../base/text/json.ts';
+import { type Fields, field, isObject, listOf, textOf } from '../base/text/json.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { unless } from '../kubernetes/failure.ts';
 import { listItems } from '../kubernetes/list.ts';
@@ -19,10 +19,18 @@ export interface ClusterObjects {
     asked: ObjectPage,
     signal: AbortSignal,
   ): AsyncGenerator<Fields, string | undefined>;
+  /** How many there are; undefined where the server does not say, as of lists by a selector. */
+  count(kind: MigratedKind, namespace: string | undefined, signal: AbortSignal): Promise<number | undefined>;
   /** Undefined for one that is not there. */
   read(kind: MigratedKind, place: ObjectPlace, signal: AbortSignal): Promise<Fields | undefined>;
   /** The object after a JSON patch. */
   patch(kind: MigratedKind, place: ObjectPlace, part: 'status' | 'whole', patch: string): Promise<Fields>;
+}
+
+/** A list of one item: `remainingItemCount` is beside `continue` since Kubernetes 1.15. */
+interface CountedList {
+  readonly metadata?: { readonly continue?: string; readonly remainingItemCount?: unknown };
+  readonly items?: unknown;
 }
 
 /** Which page of which list. */
@@ -51,6 +59,15 @@ export function createClusterObjects(client: KubernetesClient): ClusterObjects {
       const path = `${listPath(kind, namespace)}?${query}`;
       const metadata = yield* listItems<Fields>(client, { path, timeoutMs: listTimeoutMs, signal });
       return textOf(metadata.continue);
+    },
+    async count(kind, namespace, signal) {
+      if (kind.selectors !== undefined) return undefined;
+      const path = `${listPath(kind, namespace)}?limit=1`;
+      const limits = { timeoutMs: callTimeoutMs, maxBytes: longestObject, signal };
+      const { metadata, items } = await client.json<CountedList>({ path, ...limits });
+      const left = metadata?.remainingItemCount;
+      if (left === undefined) return metadata?.continue ? undefined : listOf(items).length;
+      return typeof left === 'number' ? left + 1 : undefined;
     },
     read(kind, place, signal) {
       const limits = { timeoutMs: callTimeoutMs, maxBytes: longestObject, signal };

@@ -86,8 +86,10 @@ export async function kindsDouble(t: Test, lists: readonly string[]): Promise<Ki
       switches.expires -= 1;
       return [410, {}];
     }
-    const end = from + switches.pageItems;
-    const next = end < all.length ? { continue: String(end) } : {};
+    const end = from + Math.min(switches.pageItems, Number(query.get('limit') ?? Number.POSITIVE_INFINITY));
+    // As Kubernetes: lists by a selector do not say how much is left.
+    const left = query.has('fieldSelector') ? {} : { remainingItemCount: all.length - end };
+    const next = end < all.length ? { continue: String(end), ...left } : {};
     return [200, { kind: 'List', metadata: { resourceVersion: '1', ...next }, items: all.slice(from, end) }];
   }
 

@@ -6,6 +6,7 @@ import { oneLine } from '../../base/text/one-line.ts';
 import { sleep } from '../../base/time/wait.ts';
 import { createKubernetesClient, type KubernetesClient } from '../../kubernetes/client.ts';
 import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
+import { expectedObjects } from '../../migrate/expected.ts';
 import { secretKind } from '../../migrate/kinds.ts';
 import { migrateReferences } from '../../migrate/migrate.ts';
 import { createClusterObjects } from '../../migrate/objects.ts';
@@ -36,8 +37,12 @@ export function migratingReferences({ pause = sleep }: MigratingOptions = {}): R
     const lines = writer === undefined ? io.stdout : undefined;
     const report = new MigrationReport(wish, wanted, { lines, complaints: io.stderr, writer });
     const { signal } = io;
-    const closeProgress = io.progress?.(() => report.progress());
     const objects = createClusterObjects(client);
+    const closeProgress = io.progress?.(() => report.progress());
+    const counting =
+      closeProgress === undefined
+        ? undefined
+        : expectedObjects(wanted, wish, objects, signal).then((expected) => report.expects(expected));
     const registries = await checkedTargets(rules, wish, io);
     const { checks } = registries;
     const pullSecrets = createPullSecrets({
@@ -58,6 +63,7 @@ export function migratingReferences({ pause = sleep }: MigratingOptions = {}): R
       writer?.end();
       await registries.close();
       await client.close();
+      await counting;
     }
     return ended(report, wish, io);
   };

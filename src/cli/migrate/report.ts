@@ -2,6 +2,7 @@ import { oneLine } from '../../base/text/one-line.ts';
 import { ApiFailure } from '../../kubernetes/failure.ts';
 import type { ToldChange } from '../../migrate/changes.ts';
 import type { KeptReference } from '../../migrate/checks.ts';
+import type { ExpectedObjects } from '../../migrate/expected.ts';
 import { type MigratedKind, resourceName } from '../../migrate/kinds.ts';
 import type { MigrationEvents, WantedObjects } from '../../migrate/migrate.ts';
 import type { ObjectOutcome } from '../../migrate/migrate-object.ts';
@@ -37,6 +38,8 @@ export class MigrationReport implements MigrationEvents {
   #lostLogins = 0;
   #unread: string | undefined;
   #latest = '';
+  #expected: ExpectedObjects | undefined;
+  readonly #lookedOf = new Map<MigratedKind, number>();
 
   constructor(wish: MigrateOptions, wanted: readonly WantedObjects[], place: ReportPlace) {
     this.#wish = wish;
@@ -44,8 +47,13 @@ export class MigrationReport implements MigrationEvents {
     this.#looked = new Set(wanted.map(({ kind }) => kind.kind));
   }
 
+  /** What the progress is a share of. */
+  expects(expected: ExpectedObjects | undefined): void {
+    this.#expected = expected;
+  }
+
   looked(kind: MigratedKind, place: ObjectPlace, outcome: ObjectOutcome): void {
-    this.#counts.total += 1;
+    this.#count(kind);
     this.#latest = objectName(kind, place);
     this.#counts[outcome.state] += 1;
     if (outcome.state !== 'ignored') this.#pinned += outcome.pinned;
@@ -62,7 +70,7 @@ export class MigrationReport implements MigrationEvents {
   }
 
   failed(kind: MigratedKind, place: ObjectPlace, error: unknown): void {
-    this.#counts.total += 1;
+    this.#count(kind);
     this.#counts.errors += 1;
     this.#failedKinds.add(kind);
     const text = errorText(error);
@@ -121,12 +129,13 @@ export class MigrationReport implements MigrationEvents {
     this.#place.complaints.write(`error: ${resourceName(kind)} cannot be read: ${text}\n`);
   }
 
-  /** How many objects a cluster has is not known before they are read. */
+  /** Without a total until the server has said how many there are. */
   progress(): ProgressState {
     const { total, migrated, errors } = this.#counts;
     return {
       unit: 'objects',
       done: total,
+      total: this.#total(),
       more: `${migrated} to migrate, ${errors} failed`,
       names: this.#latest === '' ? [] : [this.#latest],
     };
@@ -170,6 +179,22 @@ export class MigrationReport implements MigrationEvents {
     if (errors > 0) complaints.write(`error: ${errors} resources failed to migrate\n`);
     if (this.#broken.length > 0)
       complaints.write(`error: exited without processing all resources: ${this.#broken.join('; ')}\n`);
+  }
+
+  #count(kind: MigratedKind): void {
+    this.#counts.total += 1;
+    this.#lookedOf.set(kind, (this.#lookedOf.get(kind) ?? 0) + 1);
+  }
+
+  /** Kinds that cannot be counted add what was looked at of them. */
+  #total(): number | undefined {
+    const expected = this.#expected;
+    if (expected === undefined) return undefined;
+    const kinds = new Set([...expected.keys(), ...this.#lookedOf.keys()]);
+    return [...kinds].reduce(
+      (sum, kind) => sum + Math.max(expected.get(kind) ?? 0, this.#lookedOf.get(kind) ?? 0),
+      0,
+    );
   }
 
   #line(level: number, text: string): void {

@@ -1,8 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
+import type { ProgressState } from '../../../src/cli/flags/progress-line.ts';
 import { kubeconfigFile } from '../../../src/cli/migrate/inputs.ts';
 import { migratingReferences } from '../../../src/cli/migrate/migrate.ts';
+import { expectedObjects } from '../../../src/migrate/expected.ts';
+import { migratedKinds } from '../../../src/migrate/kinds.ts';
 import { type DoubleObject, kindsDouble } from '../../support/kinds-double.ts';
 import { recordedIo } from '../io.ts';
 
@@ -395,4 +398,34 @@ test('the kubeconfig is that of the flag, the environment, or the home folder', 
   t.equal(await found(undefined, { HOME: join(home, 'nothing') }), undefined);
   t.equal(await found(undefined, {}), undefined);
   await t.rejects(found(undefined, { KUBECONFIG: 'a:b' }), { name: 'UsageError' });
+});
+
+test('the progress has a share of all objects, those left out that no server counts', async (t) => {
+  const { api, file } = await migrateRig(t);
+  for (const name of ['a', 'b', 'c']) api.put(deployments, deployment(name));
+  api.put(secrets, pullSecret('login', '{"auths":{}}'));
+  const io = recordedIo();
+  let shown: () => ProgressState = () => ({ unit: '', done: 0 });
+  const progress = (state: () => ProgressState) => {
+    shown = state;
+    return () => undefined;
+  };
+  const args = ['--kubeconfig', file('kubeconfig'), '--no-check', '--include=deploy,secrets', move];
+  t.equal(await migratingReferences()(args, { ...io, progress }), 0);
+  t.match(shown(), { unit: 'objects', done: 4, total: 4 });
+});
+
+test('the share is of what was asked for: a list of objects, and no range of keys', async (t) => {
+  const objects = { count: async () => 7 };
+  const { signal } = new AbortController();
+  const [kind] = migratedKinds;
+  if (kind === undefined) throw new Error('no kinds');
+  const all = { namespace: undefined, fromKey: undefined, toKey: undefined };
+  const wanted = [{ kind, places: undefined }];
+  t.same(await expectedObjects(wanted, all, objects, signal), new Map([[kind, 7]]));
+  t.equal(await expectedObjects(wanted, { ...all, fromKey: 'ci' }, objects, signal), undefined);
+  const places = [{ namespace: 'ci', name: 'a' }];
+  t.same(await expectedObjects([{ kind, places }], all, objects, signal), new Map([[kind, 1]]));
+  const refused = { count: () => Promise.reject(new Error('403')) };
+  t.same(await expectedObjects(wanted, all, refused, signal), new Map());
 });
