@@ -4,6 +4,15 @@ import type { FlagTable } from '../flags/flag-table.ts';
 export const intro =
   'A proxy, pull-through cache and mirror of container images, between clients and registries.';
 
+/** The variables that commands read, and what for. */
+export const environment = {
+  REGISTRY_AUTH_FILE: 'logins, for commands that take --registry-config',
+  QUAYSIDE_CREDENTIAL_HELPERS:
+    'directories, with a colon between two: the docker-credential-NAME that an auth file names are run from them alone, by commands that take --registry-config; without it none is run',
+  KUBECONFIG: 'the cluster, for commands that take --kubeconfig',
+  NO_COLOR: 'not empty: no colours in the log of --log-format pretty',
+};
+
 /** A flag as it is shown: how it is written, and what it does. */
 export interface ListedFlag {
   readonly name: string;

@@ -4,7 +4,7 @@
 
 import { Command, Help, Option } from 'commander';
 import type { CommandTitle, DescribedCommand } from '../flags/page.ts';
-import { intro, listedFlags, paragraphs } from './flag-text.ts';
+import { environment, intro, listedFlags, paragraphs } from './flag-text.ts';
 
 /** Where a terminal says nothing of its width, or is wider than people read. */
 const widestColumns = 140;
@@ -51,7 +51,17 @@ export function groupHelp(word: string, group: readonly CommandTitle[], columns?
   const command = new Command(name).helpCommand(false).helpOption(false);
   if (word === '') command.description(intro);
   for (const title of group) command.addCommand(listed(title));
-  return `${help.formatHelp(command, help)}\nSee ${name} COMMAND --help.\n`;
+  const variables = word === '' ? `\n${variablesText(help)}\n` : '';
+  return `${help.formatHelp(command, help)}${variables}\nSee ${name} COMMAND --help.\n`;
+}
+
+/** In the columns of the list of commands. */
+function variablesText(help: Help): string {
+  const command = new Command('').helpOption(false);
+  for (const [name, text] of Object.entries(environment))
+    command.addCommand(new Command(name).summary(text).helpOption(false));
+  const [, list = ''] = help.formatHelp(command.helpCommand(false), help).split('Commands:\n');
+  return `Environment:\n${list.trimEnd()}`;
 }
 
 function createHelp(columns = widestColumns): CommandHelp {

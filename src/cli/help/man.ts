@@ -1,5 +1,5 @@
 import type { DescribedCommand } from '../flags/page.ts';
-import { intro, listedFlags, paragraphs } from './flag-text.ts';
+import { environment, intro, listedFlags, paragraphs } from './flag-text.ts';
 
 /** The manual page `quayside(1)`, in the macros of man(7). */
 export function manualPage(commands: readonly DescribedCommand[], version: string): string {
@@ -28,12 +28,6 @@ export function manualPage(commands: readonly DescribedCommand[], version: strin
     '',
   ].join('\n');
 }
-
-const environment = {
-  REGISTRY_AUTH_FILE: 'logins, for commands that take --registry-config',
-  KUBECONFIG: 'the cluster, for commands that take --kubeconfig',
-  NO_COLOR: 'not empty: no colours in the log of serve --log-format pretty',
-};
 
 const files = {
   './.quayside': 'store and spool, where no settings name others',

@@ -1,5 +1,5 @@
 import type { DescribedCommand } from '../flags/page.ts';
-import { type ListedFlag, listedFlags, paragraphs } from './flag-text.ts';
+import { environment, type ListedFlag, listedFlags, paragraphs } from './flag-text.ts';
 
 /** The page of all commands for the documentation, as Markdown. */
 export function commandReference(commands: readonly DescribedCommand[]): string {
@@ -13,6 +13,11 @@ export function commandReference(commands: readonly DescribedCommand[]): string 
       commands.map(({ name, summary }) => [`[\`${name}\`](#${anchor(name)})`, cell(summary)]),
     ),
     ...commands.flatMap(sections),
+    '## Environment',
+    table(
+      ['variable', 'what it is'],
+      Object.entries(environment).map(([name, text]) => [`\`${name}\``, cell(text)]),
+    ),
   ]
     .map(wrapped)
     .join('\n\n')

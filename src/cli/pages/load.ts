@@ -43,7 +43,11 @@ export const loadFlags = {
   },
   host: { ...where, value: 'NAME', help: 'the Host header, where it is not that of the URL' },
   ca: { ...where, value: 'FILE', help: 'PEM of the authority that signed its certificate' },
-  authfile: { ...where, value: 'FILE', help: 'logins, an auth file of docker or podman' },
+  authfile: {
+    ...where,
+    value: 'FILE',
+    help: 'logins, an auth file of docker or podman; no credential helper is run',
+  },
   'username-file': { ...where, value: 'FILE', help: 'the login, with --password-file' },
   'password-file': { ...where, value: 'FILE', help: 'the login, with --username-file' },
   'token-file': { ...where, value: 'FILE', help: 'a token as it is, in place of a login' },

@@ -9,7 +9,7 @@ export const registryFlags = {
   'registry-config': {
     short: 'a',
     value: 'FILE',
-    help: 'logins; without it $REGISTRY_AUTH_FILE, then those of podman and docker',
+    help: 'logins; without it $REGISTRY_AUTH_FILE, then those of podman and docker; helpers that it names are run from $QUAYSIDE_CREDENTIAL_HELPERS',
   },
   insecure: { ...boolean, help: 'allow plain HTTP and skip TLS certificate verification' },
   'certificate-authority': { value: 'FILE', help: 'PEM of the authorities to trust' },

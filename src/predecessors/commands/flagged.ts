@@ -1,5 +1,5 @@
 // Room `predecessors/commands`: command lines of qci-appci and ci-images-mirror. In: their flags.
-// Out: settings of ours. Imports: base, cli/flags, cli/mirror, cli/serve, config.
+// Out: settings of ours. Imports: base, cli/flags, cli/mirror, cli/pages, cli/serve, config.
 
 import { type Fields, fieldsOf } from '../../base/text/json.ts';
 import type { Io } from '../../cli/flags/io.ts';
@@ -18,6 +18,7 @@ import {
 import { type Config, read } from '../../config/load.ts';
 import { flagSettings } from './flag-settings.ts';
 import type { Decided, GoFlags } from './go-flags.ts';
+import { logFormatOf } from './own-flags.ts';
 
 /** A program that we stand in for: its command line, in our settings. */
 interface FlagProgram {
@@ -34,7 +35,7 @@ interface FlagProgram {
 export function servedByFlags(start: Start, program: FlagProgram, io: Io): Promise<number> {
   const read = (text?: string): Promise<Config> => usable(program, io, text);
   const parse = async (text?: string): Promise<Config> => (await sound(program, io, text)).config;
-  return served(start, { read, parse, file: program.file }, io);
+  return served(start, { read, parse, file: program.file, logFormat: logFormatOf(program.flags) }, io);
 }
 
 /** Prints the settings that the flags mean, as a file would hold them. */

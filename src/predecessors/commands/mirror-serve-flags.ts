@@ -2,6 +2,7 @@ import { parseGoDuration } from '../../base/text/go-duration.ts';
 import { parseBoolean } from '../../cli/flags/values.ts';
 import type { FaultPath } from '../../config/faults.ts';
 import { ambient, type Complaint, type GoFlags, type GoFlagTable, isOn, parseGoFlags } from './go-flags.ts';
+import { ours, ownFlags } from './own-flags.ts';
 
 /** The cluster of the program `ci-images-mirror`, which had no name for it. */
 export const cluster = 'app.ci';
@@ -10,8 +11,6 @@ const controllers = ['quay_io_ci_images_distributor'];
 const mirror = (...keys: string[]): FaultPath => ['mirror', ...keys];
 const streams = (key: string): FaultPath => mirror('imageStreams', key);
 const distributor = 'quayIOCIImagesDistributorOptions';
-
-const ours = { group: 'Flags that Quayside adds:' } as const;
 
 export const mirrorServeFlags = {
   config: {
@@ -115,7 +114,7 @@ export const mirrorServeFlags = {
     help: 'the cluster app.ci; without it $KUBECONFIG, then the cluster it runs in',
   },
   settings: { places: [], value: 'FILE', ...ours, help: 'more settings, YAML; a flag wins over them' },
-  'print-config': { isSwitch: true, places: [], ...ours, help: 'print the resulting settings, and exit' },
+  ...ownFlags,
 } satisfies GoFlagTable;
 
 /**

@@ -1,6 +1,7 @@
 import { parseGoDuration } from '../../base/text/go-duration.ts';
 import type { FaultPath } from '../../config/faults.ts';
 import { ambient, type GoFlags, type GoFlagTable, parseGoFlags } from './go-flags.ts';
+import { ours, ownFlags } from './own-flags.ts';
 
 /** The upstream, host and cluster of that program: one of each, the last two without names. */
 export const theirs = { upstream: 'quay.io', host: '*', cluster: 'app.ci' } as const;
@@ -8,8 +9,6 @@ export const theirs = { upstream: 'quay.io', host: '*', cluster: 'app.ci' } as c
 const host = (key: string): FaultPath => ['hosts', theirs.host, key];
 const credentials = (key: string): FaultPath => ['upstreams', theirs.upstream, 'credentials', key];
 const robots = (key: string): FaultPath => [...host('robots'), key];
-
-const ours = { group: 'Flags that Quayside adds:' } as const;
 
 /** The robot's login at the upstream is also accepted from clients. */
 export const proxyFlags = {
@@ -85,7 +84,7 @@ export const proxyFlags = {
     help: 'the cluster of the users; without it $KUBECONFIG, then the cluster it runs in',
   },
   config: { places: [], value: 'FILE', ...ours, help: 'more settings, YAML; a flag wins over them' },
-  'print-config': { isSwitch: true, places: [], ...ours, help: 'print the resulting settings, and exit' },
+  ...ownFlags,
 } as const satisfies GoFlagTable;
 
 /** The settings of a command line, with `KUBECONFIG`. Throws `UsageError` for unknown flags. */

@@ -164,3 +164,11 @@ test('--print-config prints the settings that all this means', async (t) => {
   const { out } = await run([...deploymentArgs(t.testdir(files)), '--print-config']);
   t.match(out, /^mirror:\n(?: .*\n)*? {2}listen: 0\.0\.0\.0:8090$/m);
 });
+
+test('--log-format pretty writes lines for people', async (t) => {
+  const folder = t.testdir(files);
+  const lines = async (...more: string[]) => (await run([...deploymentArgs(folder), ...more])).out;
+  t.match(await lines(), /^\{"level":"info"/);
+  t.match(await lines('--log-format=pretty'), /^\[.*\] INFO/);
+  await t.rejects(lines('--log-format=xml'), /--log-format must be json or pretty/);
+});
