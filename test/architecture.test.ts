@@ -17,7 +17,7 @@ const mayImport: Readonly<
   config: { code: ['auth'] },
   kubernetes: { code: [] },
   'image-streams': { code: ['kubernetes', 'oci'] },
-  store: { code: ['oci'] },
+  store: { code: ['oci'], types: ['upstream'] },
   conditions: { code: ['kubernetes', 'store'] },
   lease: { code: ['kubernetes', 'store'] },
   upstream: { code: ['oci'] },

@@ -12,6 +12,7 @@ import { createMemoryStore } from '../store/memory-store.ts';
 import type { SendingEvents } from '../store/sending/events.ts';
 import { type KernelSend, loadKernelSend } from '../store/sending/kernel-send.ts';
 import type { Store, StoreEvents } from '../store/store.ts';
+import { createDownloads } from '../upstream/download/downloads.ts';
 
 /** The store that the configuration names. The SDK of S3 is loaded only by those who use it. */
 export async function configuredStore(
@@ -20,7 +21,11 @@ export async function configuredStore(
   events: Partial<StoreEvents>,
   kernel?: Promise<KernelSend | undefined>,
 ): Promise<Store> {
-  if ('s3' in store) return (await import('../store/s3/s3-store.ts')).createS3Store({ ...store.s3, events });
+  if ('s3' in store) {
+    const { createS3Store } = await import('../store/s3/s3-store.ts');
+    const downloads = createDownloads({ mostAtRest: store.s3.maxSockets });
+    return createS3Store({ ...store.s3, events, downloads });
+  }
   if ('memory' in store) return createMemoryStore(store.memory);
   return createFilesystemStore({
     ...store.filesystem,

@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
 import { watched } from '../../base/time/stall.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { ResponseBody } from '../../upstream/exchange.ts';
 import { endsTooEarly } from './bucket/s3-errors.ts';
 
 export interface ObjectBytesOptions {
@@ -23,7 +23,7 @@ const measuredMs = 2_000;
  * body is destroyed, and with it the hold on its socket.
  */
 export async function* objectBytes(
-  body: Readable,
+  body: ResponseBody,
   options: ObjectBytesOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { length, stallMs, signal, ended } = options;

@@ -1,6 +1,8 @@
 // Room `store/s3`: blobs and records in a bucket. In: verified bytes. Out: objects that appear
-// whole or not at all. Imports: base, oci, store, store/s3/bucket.
+// whole or not at all. Imports: base, oci, store, store/s3/bucket; types of upstream,
+// upstream/download.
 
+import type { Downloads } from '../../upstream/download/downloads.ts';
 import { blobsPrefix } from '../keys.ts';
 import { type Store, storeOutage } from '../store.ts';
 import { S3Breaker, type S3BreakerOptions } from './bucket/s3-breaker.ts';
@@ -18,6 +20,8 @@ export interface S3StoreOptions
     Omit<S3BreakerOptions, 'probe' | 'events'> {
   /** Another process's unfinished upload is aborted at this age, in ms. Default 24 hours. */
   readonly staleUploadMs?: number;
+  /** How bodies of blobs are read; closed with the store. Default: by `node:http`. */
+  readonly downloads?: Downloads;
 }
 
 interface S3Store extends Store {
@@ -37,7 +41,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
   const probing = createS3Probe(options, limits, storeOutage(options.events));
   const breaker = new S3Breaker({ ...options, probe: probing.probe });
   const calls = createS3Calls(options, breaker);
-  const reading = createS3Calls(options, breaker);
+  const reading = createS3Calls(options, breaker, options.downloads);
   const bucket = createS3Bucket(calls);
   const uploads = createS3Uploads(calls);
   const running = new Set<string>();
@@ -54,6 +58,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
     close: async () => {
       breaker.close();
       for (const { client } of [calls, reading, probing]) client.destroy();
+      options.downloads?.close();
     },
   };
 }

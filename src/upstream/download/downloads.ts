@@ -39,9 +39,12 @@ export interface Downloads {
 const idleMs = 4_000;
 const longestIdleMs = 25_000;
 
-/** No connection yet. */
-export function createDownloads(): Downloads {
-  const sockets = createSocketPool();
+/** At rest for each host: more of them came from a burst that is over. */
+const usuallyAtRest = 16;
+
+/** No connection yet. `mostAtRest` are kept for each host between two answers; default 16. */
+export function createDownloads({ mostAtRest = usuallyAtRest } = {}): Downloads {
+  const sockets = createSocketPool(mostAtRest);
 
   async function answered(ask: DownloadAsk, socket: PooledSocket): Promise<UpstreamResponse> {
     const { url, line, signal, progressTimeoutMs } = ask;

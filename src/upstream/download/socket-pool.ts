@@ -12,11 +12,8 @@ interface SocketPool {
   close(): void;
 }
 
-/** At rest for each host: more of them came from a burst that is over. */
-const mostAtRest = 16;
-
-/** No connections yet. */
-export function createSocketPool(): SocketPool {
+/** No connections yet. `mostAtRest` are kept for each host. */
+export function createSocketPool(mostAtRest: number): SocketPool {
   const atRest = new WeakMap<ConnectOptions, Map<string, PooledSocket[]>>();
   const all = new Set<PooledSocket>();
   let isClosed = false;

@@ -3,6 +3,7 @@ import type { Test } from 'tap';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { blobKey } from '../../../src/store/keys.ts';
 import { createS3Store, type S3StoreOptions } from '../../../src/store/s3/s3-store.ts';
+import { createDownloads } from '../../../src/upstream/download/downloads.ts';
 import { type S3Double, type StoredObject, s3Double } from '../../support/s3-double.ts';
 import { described, large } from '../store-suite.ts';
 
@@ -28,6 +29,7 @@ export async function made(t: Test, options: Partial<S3StoreOptions> = {}) {
     firstByteTimeoutMs: 60_000,
     stallMs: 60_000,
     leastBytesPerSecond: 0,
+    downloads: createDownloads(),
     ...options,
   });
   t.teardown(async () => {

@@ -151,7 +151,7 @@ test('a request that waits for its certificates when the upstream is closed open
 test('a connection that is opened after the end of a pool is cut', async (t) => {
   const accepted = await listening(createServer());
   t.teardown(accepted.close);
-  const pool = createSocketPool();
+  const pool = createSocketPool(16);
   pool.close();
   const socket = pool.open(new URL(`http://${accepted.host}`), {
     tls: { rejectUnauthorized: true },

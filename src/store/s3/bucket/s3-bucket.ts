@@ -1,5 +1,5 @@
 // Room `store/s3/bucket`: calls to S3, with breaker and credentials. In: keys and bytes. Out:
-// answers, or typed failures. Imports: base, oci, store.
+// answers, or typed failures. Imports: base, oci, store; types of upstream, upstream/download.
 
 import { Readable } from 'node:stream';
 import {
@@ -10,12 +10,14 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import type { ByteRange } from '../../../oci/content.ts';
+import { type ByteRange, collected } from '../../../oci/content.ts';
+import type { ResponseBody } from '../../../upstream/exchange.ts';
+import { BorrowedBody } from './borrowed-bodies.ts';
 import type { CallOptions, S3Calls } from './s3-client.ts';
 
 /** An object as opened. Read `body` to its end or destroy it, or it holds its socket for ever. */
 interface OpenedObject {
-  readonly body: Readable;
+  readonly body: ResponseBody;
   /** Bytes of the whole object. */
   readonly size: number;
   readonly etag: string;
@@ -91,7 +93,7 @@ export function createS3Bucket({ client, bucket, prefix, call, held }: S3Calls):
   async function afterRefusal(key: string, bytes: Uint8Array, options: PutOptions, attempts: number) {
     const found = await get(key, options);
     if (found === undefined) return undefined;
-    const held = Buffer.concat(await found.body.toArray());
+    const held = Buffer.from(await collected(found.body, found.size));
     if (attempts > 1 && held.equals(bytes)) return found.etag;
     if (found.etag !== options.ifVersion) return undefined;
     const answer = await put(key, bytes, { ...options, ifVersion: found.etag.replaceAll('"', '') });
@@ -153,6 +155,15 @@ function openedObject(output: {
 }): OpenedObject {
   const { Body, ContentLength = 0, ContentRange, ETag = '', VersionId: versionId } = output;
   const total = /\/(\d+)$/.exec(ContentRange ?? '')?.[1];
-  const body = Body instanceof Readable ? Body : Readable.from([]);
-  return { body, size: total === undefined ? ContentLength : Number(total), etag: ETag, versionId };
+  return {
+    body: bodyOf(Body),
+    size: total === undefined ? ContentLength : Number(total),
+    etag: ETag,
+    versionId,
+  };
+}
+
+function bodyOf(body: unknown): ResponseBody {
+  if (body instanceof BorrowedBody) return body.borrowed;
+  return body instanceof Readable ? body : Readable.from([]);
 }

@@ -1,9 +1,11 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { Readable } from 'node:stream';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { defined } from '../../../base/text/defined.ts';
+import type { Downloads } from '../../../upstream/download/downloads.ts';
+import type { ResponseBody } from '../../../upstream/exchange.ts';
 import type { StoreEvents } from '../../store.ts';
+import { createBorrowedBodies } from './borrowed-bodies.ts';
 import type { S3Breaker } from './s3-breaker.ts';
 import { credentialFiles } from './s3-credentials.ts';
 import { attemptsOf, outcomeOf, s3Failure } from './s3-errors.ts';
@@ -66,18 +68,28 @@ export interface S3Calls {
     options?: CallOptions,
   ): Promise<S3Response<T>>;
   /** The body of an answered call holds a connection until it closes. */
-  held(body: Readable): void;
+  held(body: ResponseBody): void;
 }
 
-/** Calls through one client. `breaker` may forbid them, and is told how they end. */
-export function createS3Calls(options: S3ClientOptions, breaker: S3Breaker): S3Calls {
+/**
+ * Calls through one client. `breaker` may forbid them, and is told how they end. With `downloads`
+ * it sends them by these: then it takes GETs only, whose readers borrow the bodies.
+ */
+export function createS3Calls(
+  options: S3ClientOptions,
+  breaker: S3Breaker,
+  downloads?: Pick<Downloads, 'get'>,
+): S3Calls {
   const { events, firstByteTimeoutMs = 3_000, maxSockets = defaultSockets } = options;
+  const config = clientConfig(options);
+  const limits = { maxSockets, connectTimeoutMs: firstByteTimeoutMs / 2, firstByteTimeoutMs };
+  const borrowed = downloads && { requestHandler: createBorrowedBodies({ downloads, ...limits }) };
   let bodies = 0;
   const report = (operation: string, outcome: CallReport, startedAt: number): void =>
     events?.called?.({ operation, outcome, seconds: (performance.now() - startedAt) / 1000 });
 
   return {
-    client: new S3Client(clientConfig(options)),
+    client: new S3Client({ ...config, ...borrowed }),
     bucket: options.bucket,
     prefix: options.prefix ? `${options.prefix.replace(/^\/+|(?<!\/)\/+$/g, '')}/` : '',
     async call(operation, send, { signal, sentBytes = 0 } = {}) {
