@@ -60,7 +60,8 @@ export interface Stage {
   /** Runs a program to its end; throws with its last words unless it ends with 0. */
   run(command: string, args: readonly string[], options?: RunOptions): Promise<Finished>;
   /**
-   * Registers what must end with the stage, such as a server of the test's own. Last in, first out.
+   * Registers what must end with the stage, such as a server of the test's own. Last in, first out;
+   * what fails, or takes longer than 30 s, keeps none of the others.
    */
   defer(end: () => Promise<unknown>): void;
   /** Name and log of every program that was started. */
@@ -74,8 +75,11 @@ export interface Stage {
 
 const graceMs = 10_000;
 
+/** What does not end by then is left, so that all else ends; a program takes `graceMs` at most. */
+const defaultEndMs = 30_000;
+
 /** An empty stage. `name` becomes part of the directory's name. */
-export async function stage(name: string): Promise<Stage> {
+export async function stage(name: string, endMs = defaultEndMs): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), `quayside-${name}-`));
   const programs: Program[] = [];
   const ends: (() => Promise<unknown>)[] = [];
@@ -83,7 +87,7 @@ export async function stage(name: string): Promise<Stage> {
   let closing: Promise<void> | undefined;
   const close = async () => {
     ended.abort(new Error('the stage is closed'));
-    for (const end of ends.toReversed()) await end().catch(() => undefined);
+    for (const end of ends.toReversed()) await endedWithin(end, endMs);
     await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   };
   return {
@@ -112,6 +116,13 @@ export async function stage(name: string): Promise<Stage> {
       return closing;
     },
   };
+}
+
+async function endedWithin(end: () => Promise<unknown>, ms: number): Promise<void> {
+  const over = new AbortController();
+  const late = delay(ms, undefined, { signal: over.signal }).catch(() => undefined);
+  await Promise.race([late, end().catch(() => undefined)]);
+  over.abort();
 }
 
 /** A TCP port of loopback that was just free. */
