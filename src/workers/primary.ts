@@ -3,12 +3,14 @@ import { workerName } from '../fleet/members/worker-names.ts';
 import type { Fork } from './forks.ts';
 import type { AskMessage, ReadyFacts, ToWorker, Welcome, WorkerQuestion, WorkerWord } from './messages.ts';
 import { WorkerQuestions } from './questions.ts';
-import { type SlotEnd, type WorkerBegin, WorkerSlot } from './slot.ts';
+import { type LateStart, type SlotEnd, type WorkerBegin, WorkerSlot } from './slot.ts';
 import type { LineOutput } from './whole-lines.ts';
 
 /** What the primary reports of its workers. */
 export interface PrimaryEvents {
   workerReady(event: WorkerBegin): void;
+  /** A worker does not begin to serve, and is ended by force. */
+  workerLate(event: LateStart): void;
   /** A worker answers nothing, and is ended by force. */
   workerHung(event: { readonly worker: number; readonly pid: number }): void;
   /** A worker ended that was not told to. */
@@ -79,6 +81,7 @@ export class Primary {
     this.#settings = common.started;
     const heard = {
       ready: (slot: WorkerSlot, event: WorkerBegin) => this.#ready(slot, event),
+      late: (event: LateStart) => options.events.workerLate(event),
       said: (slot: WorkerSlot, message: WorkerWord) => void this.#said(slot, message),
       ended: (slot: WorkerSlot, end: SlotEnd) => this.#ended(slot, end),
     };

@@ -13,6 +13,8 @@ interface WorkerSlotOptions {
   readonly output: LineOutput;
   readonly clock: Clock;
   readonly ready: (slot: WorkerSlot, event: WorkerBegin) => void;
+  /** A process does not serve in time, and is ended by force. */
+  readonly late: (event: LateStart) => void;
   readonly said: (slot: WorkerSlot, message: WorkerWord) => void;
   readonly ended: (slot: WorkerSlot, end: SlotEnd) => void;
 }
@@ -22,6 +24,13 @@ export interface WorkerBegin {
   readonly worker: number;
   readonly pid: number;
   readonly isSuccessor: boolean;
+}
+
+/** A process has not begun to serve. */
+export interface LateStart {
+  readonly worker: number;
+  readonly pid: number;
+  readonly waitedMs: number;
 }
 
 /** A process is gone. */
@@ -35,6 +44,8 @@ export interface SlotEnd extends WorkerEnd {
 
 /** One that served for so long did not fail by its start, milliseconds. */
 const soundMs = 30_000;
+/** Above what a slow store or a large set of settings takes, milliseconds. */
+const startMs = 300_000;
 const restarts = { firstMs: 500, longestMs: 30_000 };
 
 type SlotState =
@@ -50,7 +61,8 @@ interface SlotProcess {
 
 /**
  * One place among the workers, with one process after the other. A process that ends is followed by
- * another: at once where it had served for 30 s, else after a pause that doubles up to 30 s.
+ * another: at once where it had served for 30 s, else after a pause that doubles up to 30 s. One
+ * that does not serve 300 s after its start is ended by force.
  */
 export class WorkerSlot {
   readonly number: number;
@@ -85,21 +97,27 @@ export class WorkerSlot {
   /** Starts a process; resolves to what it says once it serves, or to its end. */
   fill(isSuccessor = false): Promise<ReadyFacts | SlotEnd> {
     const { number } = this;
-    const { fork, welcome, output, clock, ready, said } = this.#options;
+    const { fork, welcome, output, clock, ready, late, said } = this.#options;
     const outcome = Promise.withResolvers<ReadyFacts | SlotEnd>();
     const forked = fork();
     const bornAt = clock.now();
     const { promise: gone, resolve: over } = Promise.withResolvers<undefined>();
     this.#state = { name: 'starting', forked, gone };
+    const limit = clock.setTimeout(() => {
+      late({ worker: number, pid: forked.pid, waitedMs: startMs });
+      forked.kill('SIGKILL');
+    }, startMs);
     passLines(forked.output, output);
     forked.onMessage((message) => {
       if (message.kind === 'hello') return this.#greet(welcome());
       if (message.kind !== 'ready') return said(this, message);
+      limit[Symbol.dispose]();
       this.#state = { name: 'ready', forked, gone };
       ready(this, { worker: number, pid: forked.pid, isSuccessor });
       outcome.resolve(message.facts);
     });
     forked.onExit((end) => {
+      limit[Symbol.dispose]();
       outcome.resolve(this.#ended(forked.pid, Math.round(clock.now() - bornAt), end));
       over(undefined);
     });

@@ -69,6 +69,7 @@ export function primaryRig(count: number) {
     },
     events: {
       workerReady: (event) => events.push(['ready', event]),
+      workerLate: (event) => events.push(['late', event]),
       workerHung: (event) => events.push(['hung', event]),
       workerEnded: (event) => events.push(['ended', event]),
       dutyPassed: (event) => events.push(['duty', event]),

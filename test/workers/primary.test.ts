@@ -307,3 +307,22 @@ test('a worker that answers nothing is ended by force, and one that answers late
     ['hung', { worker: 2 }],
   );
 });
+
+test('a worker that does not begin to serve is ended by force, and another one is started', async (t) => {
+  const { primary, forks, at, clock, events } = primaryRig(2);
+  const begun = primary.start(new AbortController().signal);
+  await at(0).serve();
+  at(1).say({ kind: 'hello' });
+  await clock.pass(299_000);
+  t.same(at(1).killed, []);
+  await clock.pass(1_000);
+  t.same(at(1).killed, ['SIGKILL']);
+  t.match(events.at(-1), ['late', { worker: 2, pid: 1002, waitedMs: 300_000 }]);
+  await at(1).end({ code: null, signal: 'SIGKILL' });
+  t.match(await begun, { address: '127.0.0.1:8400' }, 'the others serve');
+  await clock.pass(1_000);
+  t.equal(forks.length, 3);
+  await at(2).serve();
+  await clock.pass(301_000);
+  t.equal(events.filter(([name]) => name === 'late').length, 1, 'one that serves has no such limit');
+});

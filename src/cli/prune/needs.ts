@@ -3,7 +3,7 @@ import { shared } from '../../base/flow/single-flight.ts';
 import { hasSlept } from '../../base/time/wait.ts';
 import type { Config } from '../../config/load.ts';
 import { imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
-import type { StreamIndexEvents } from '../../image-streams/index/events.ts';
+import { type StreamIndexEvents, silentStreamEvents } from '../../image-streams/index/events.ts';
 import type { StreamIndex } from '../../image-streams/stream-index.ts';
 import { createHolds } from '../../mirror/queue/holds.ts';
 import { qciProxy } from '../../mirror/references/names.ts';
@@ -54,7 +54,7 @@ export async function followedNeeds(
   const memory = createMemoryStore();
   let failures = 0;
   const events: StreamIndexEvents = {
-    ...silent,
+    ...silentStreamEvents,
     streamsFailed({ cluster, error }) {
       failures += 1;
       if (failures === 1)
@@ -119,15 +119,6 @@ async function synced(
   while (all.some(({ state }) => state === 'syncing') && !hasFailed() && performance.now() < endsAt)
     if (!(await hasSlept(100, signal))) return;
 }
-
-const silent: StreamIndexEvents = {
-  streamStateChanged: () => undefined,
-  streamsSized: () => undefined,
-  streamsListed: () => undefined,
-  streamsFailed: () => undefined,
-  streamLooked: () => undefined,
-  streamsKept: () => undefined,
-};
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

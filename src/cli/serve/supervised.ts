@@ -95,6 +95,12 @@ function logged(log: Log, metrics: JoinedMetrics): PrimaryEvents {
     workerReady({ isSuccessor, ...event }) {
       words.info(event, isSuccessor ? 'a worker serves in place of one that ended' : 'a worker serves');
     },
+    workerLate(event) {
+      words.error(
+        event,
+        'a worker does not serve waitedMs after its start; it is ended by force. It waits for what its lines before say, or for a file: look whether the directories of store, spool, settings and Secrets answer',
+      );
+    },
     workerHung(event) {
       words.error(event, 'a worker has not answered for 30 s; it is ended by force, and another one starts');
     },

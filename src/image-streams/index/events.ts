@@ -5,6 +5,10 @@ import type { BookSize } from './stream-room.ts';
 
 /** What the index of a cluster reports. `cluster`: its name in the configuration. */
 export interface StreamIndexEvents {
+  /** An index of the cluster follows it from now on; of one whose settings change, for a while two. */
+  streamsFollowed(event: { readonly cluster: string }): void;
+  /** It follows no more. */
+  streamsLeft(event: { readonly cluster: string }): void;
   streamStateChanged(event: { readonly cluster: string; readonly state: StreamIndexState }): void;
   streamsSized(event: BookSize & { readonly cluster: string }): void;
   /** All streams were listed, of the namespace or of the cluster. */
@@ -24,6 +28,8 @@ export interface StreamIndexEvents {
 
 /** Reports nothing, for an index of one command. */
 export const silentStreamEvents: StreamIndexEvents = {
+  streamsFollowed: () => {},
+  streamsLeft: () => {},
   streamStateChanged: () => {},
   streamsSized: () => {},
   streamsListed: () => {},

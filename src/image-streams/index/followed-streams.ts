@@ -71,6 +71,7 @@ export class FollowedStreams implements StreamIndex {
   #keptUntil: number | undefined;
   #following: Promise<unknown> = Promise.resolve();
   #expiry: Timer | undefined;
+  #isFollowing = false;
 
   constructor(options: FollowedStreamsOptions) {
     const { cluster, namespaces, staleMs, events, kept, clock = systemClock, now = Date.now } = options;
@@ -161,6 +162,8 @@ export class FollowedStreams implements StreamIndex {
   /** Reads what is kept, then lists and watches. */
   start(): void {
     const { cluster, events } = this.#options;
+    this.#isFollowing = true;
+    events.streamsFollowed({ cluster });
     events.streamStateChanged({ cluster, state: this.state });
     this.#expiry = this.#clock.setTimeout(() => this.#expire(), expireEveryMs);
     this.#expiry.unref();
@@ -175,6 +178,9 @@ export class FollowedStreams implements StreamIndex {
     await this.#following;
     await this.#kept?.close();
     this.#state.close();
+    const { cluster, events } = this.#options;
+    if (this.#isFollowing) events.streamsLeft({ cluster });
+    this.#isFollowing = false;
   }
 
   async #follow(): Promise<void> {

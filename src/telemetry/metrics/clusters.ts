@@ -5,6 +5,8 @@ import type { StreamIndexEvents } from '../../image-streams/index/events.ts';
 import { counter, gauge, histogram } from './kinds.ts';
 import { table } from './table.ts';
 
+const states = ['syncing', 'synced', 'stale', 'expired'] as const;
+
 /** Counts what the indexes of image streams report. */
 export function streamEvents(registry: Registry): StreamIndexEvents {
   const state = gauge(registry, table.streamState);
@@ -16,9 +18,20 @@ export function streamEvents(registry: Registry): StreamIndexEvents {
   const failures = counter(registry, table.streamFailures);
   const looks = counter(registry, table.streamLooks);
   const records = counter(registry, table.streamRecords);
+  const following = new Map<string, number>();
   return {
+    streamsFollowed({ cluster }) {
+      following.set(cluster, (following.get(cluster) ?? 0) + 1);
+    },
+    streamsLeft({ cluster }) {
+      const left = (following.get(cluster) ?? 1) - 1;
+      following.set(cluster, left);
+      if (left > 0) return;
+      for (const each of states) state(cluster, each).value = Number.NaN;
+      for (const size of [streams, digests, references]) size(cluster).value = Number.NaN;
+    },
     streamStateChanged(event) {
-      for (const each of ['syncing', 'synced', 'stale', 'expired'] as const)
+      for (const each of states)
         state(event.cluster, each).value = each === event.state ? 1 : 0;
     },
     streamsSized({ cluster, ...size }) {

@@ -83,13 +83,15 @@ export function counter<Labels extends readonly string[]>(registry: Registry, ro
   return cells.of;
 }
 
-/** One that goes up and down. */
+/** One that goes up and down. A child whose value is NaN is left out. */
 export function gauge<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
   const cells = createCells<Labels>();
   const metric: Gauge<string> = new Gauge<string>({
     ...optionsOf(registry, row),
     collect() {
-      for (const [values, { value }] of cells.known()) metric.labels(...values).set(value);
+      metric.reset();
+      for (const [values, { value }] of cells.known())
+        if (!Number.isNaN(value)) metric.labels(...values).set(value);
     },
   });
   return cells.of;

@@ -30,6 +30,11 @@ test('the index is syncing, then synced, and follows what changes', async (t) =>
   await until(() => changes.length === 3);
   t.same(tagsOf(a), ['ocp/4.5:base']);
   t.match(told.streamsSized.at(-1), { cluster: 'app.ci', streams: 1, references: 2, digests: 2 });
+  t.same(told.streamsFollowed, [{ cluster: 'app.ci' }]);
+  t.same(told.streamsLeft, []);
+  await index.close();
+  await index.close();
+  t.same(told.streamsLeft, [{ cluster: 'app.ci' }]);
 });
 
 test('nothing is asked while nothing changes, nor when streams change', async (t) => {

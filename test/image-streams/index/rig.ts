@@ -47,6 +47,8 @@ export async function indexRig(t: Test, options: IndexRigOptions = {}) {
   if (options.api === undefined) t.teardown(() => api.close());
   const clock = createManualClock();
   const told: Told = {
+    streamsFollowed: [],
+    streamsLeft: [],
     streamStateChanged: [],
     streamsSized: [],
     streamsListed: [],
@@ -67,6 +69,8 @@ export async function indexRig(t: Test, options: IndexRigOptions = {}) {
     formerMs: () => 7 * 86_400_000,
     ...(options.maxReferences === undefined ? {} : { maxReferences: options.maxReferences }),
     events: {
+      streamsFollowed: (event) => told.streamsFollowed.push(event),
+      streamsLeft: (event) => told.streamsLeft.push(event),
       streamStateChanged: (event) => told.streamStateChanged.push(event),
       streamsSized: (event) => told.streamsSized.push(event),
       streamsListed: (event) => told.streamsListed.push(event),

@@ -128,3 +128,22 @@ test('asking twice counts nothing twice', async (t) => {
   await meter.text();
   t.equal(await sample(meter, 'quayside_fill_joined_total'), '1');
 });
+
+test('a cluster that is followed no more has no gauges, and one with new settings keeps them', async (t) => {
+  const { events, text } = createMetrics();
+  const size = { streams: 3, digests: 2, references: 5, refused: 0, tags: 1 };
+  const index = (cluster: string): void => {
+    events.streamsFollowed({ cluster });
+    events.streamStateChanged({ cluster, state: 'synced' });
+    events.streamsSized({ cluster, ...size });
+  };
+  for (const cluster of ['a', 'b', 'a']) index(cluster);
+  events.streamsLeft({ cluster: 'a' });
+  events.streamsLeft({ cluster: 'b' });
+  const page = await text();
+  t.match(page, 'quayside_stream_index_streams{cluster="a"} 3');
+  t.match(page, 'quayside_stream_index_state{cluster="a",state="synced"} 1');
+  t.notMatch(page, /_(state|streams|digests|references)\{cluster="b"/);
+  index('b');
+  t.match(await text(), 'quayside_stream_index_streams{cluster="b"} 3');
+});
