@@ -9,7 +9,7 @@ export function openResources(): ReadonlyMap<string, number> {
 const looks = 50;
 const lookMs = 20;
 
-/** What is open beyond `before`, as `2 TCPServerWrap`: what is just closing gets a second for that. */
+/** What is open beyond `before`, as `2 TCPServerWrap`. What is closing gets a second for that. */
 export async function leftOpen(before: ReadonlyMap<string, number>): Promise<readonly string[]> {
   for (let look = 1; ; look += 1) {
     const left = [...openResources()].flatMap(([kind, count]) => {

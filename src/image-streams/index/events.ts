@@ -5,7 +5,7 @@ import type { BookSize } from './stream-room.ts';
 
 /** What the index of a cluster reports. `cluster`: its name in the configuration. */
 export interface StreamIndexEvents {
-  /** An index of the cluster follows it from now on; of one whose settings change, for a while two. */
+  /** An index follows the cluster from now on; for a while two where its settings change. */
   streamsFollowed(event: { readonly cluster: string }): void;
   /** It follows no more. */
   streamsLeft(event: { readonly cluster: string }): void;

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { field, isText } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { endedLogin, hasLogin, loginCookie, requireOwnPage } from '../operators/browser-login.ts';
+import { endedLogin, endLogin, hasLogin, loginCookie, requireOwnPage } from '../operators/browser-login.ts';
 import { json } from '../operators/mirror-api.ts';
 import type { Caller, CallerOptions, Callers } from '../operators/operator-access.ts';
 
@@ -48,6 +48,7 @@ export function consoleLogin(app: FastifyInstance, options: ConsoleLoginOptions)
 
   app.post('/console/logout', { bodyLimit: longestBody }, async (request, reply) => {
     requireOwnPage(request);
+    if (logins !== undefined) await endLogin(request, logins);
     return reply.headers({ 'set-cookie': endedLogin, 'cache-control': 'no-store' }).code(204).send();
   });
 

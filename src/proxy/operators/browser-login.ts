@@ -7,6 +7,8 @@ export interface SealedLogins {
   seal(token: string): Promise<string | undefined>;
   /** The token; undefined for a text that was not sealed here, and for a login that is over. */
   open(text: string): Promise<string | undefined>;
+  /** The login is over from now on, also by a copy of the text. At this process alone. */
+  end(text: string): Promise<void>;
 }
 
 /** What is looked at of a request of a browser. */
@@ -22,10 +24,25 @@ const attributes = 'Path=/; HttpOnly; SameSite=Strict';
 /** The `Set-Cookie` value that ends the login of a browser. */
 export const endedLogin = `${name}=; ${attributes}; Max-Age=0`;
 
-/** The `Set-Cookie` value of a login; over TLS alone where this request came so. */
-export function loginCookie(text: string, seconds: number, { headers }: BrowserRequest): string {
-  const isSecure = headers['x-forwarded-proto'] === 'https';
-  return `${name}=${text}; ${attributes}; Max-Age=${seconds}${isSecure ? '; Secure' : ''}`;
+/** The `Set-Cookie` value of a login; over TLS alone where the page came so. */
+export function loginCookie(text: string, seconds: number, request: BrowserRequest): string {
+  return `${name}=${text}; ${attributes}; Max-Age=${seconds}${isOverTls(request) ? '; Secure' : ''}`;
+}
+
+/**
+ * Whether anything says that the browser speaks TLS: the origin of its page, or any of the proxies
+ * on the way (`https, http`). Where they are wrong, the browser refuses the cookie, and it never
+ * goes over a plain connection.
+ */
+function isOverTls({ headers }: BrowserRequest): boolean {
+  const { origin = '', forwarded = '', 'x-forwarded-proto': schemes = '' } = headers;
+  if (URL.parse(origin)?.protocol === 'https:') return true;
+  const words = [schemes, forwarded]
+    .flat()
+    .flatMap((text) => text.split(',').flatMap((one) => one.split(';')));
+  return words
+    .map((word) => word.replaceAll('"', '').trim().toLowerCase())
+    .some((word) => word === 'https' || word === 'proto=https');
 }
 
 /** Whether the request brings the cookie of a login along, whatever it is worth. */
@@ -45,6 +62,12 @@ export async function browserToken(
   if (text === undefined) return undefined;
   requireOwnPage(request);
   return logins.open(text);
+}
+
+/** Ends the login that the request brings along, also for copies of its cookie. */
+export async function endLogin({ headers }: BrowserRequest, logins: SealedLogins): Promise<void> {
+  const text = cookieOf(headers);
+  if (text !== undefined) await logins.end(text);
 }
 
 /** Throws `DENIED` for a request that a page of another origin sent, or may have sent. */

@@ -31,8 +31,7 @@ export function streamEvents(registry: Registry): StreamIndexEvents {
       for (const size of [streams, digests, references]) size(cluster).value = Number.NaN;
     },
     streamStateChanged(event) {
-      for (const each of states)
-        state(event.cluster, each).value = each === event.state ? 1 : 0;
+      for (const each of states) state(event.cluster, each).value = each === event.state ? 1 : 0;
     },
     streamsSized({ cluster, ...size }) {
       streams(cluster).value = size.streams;

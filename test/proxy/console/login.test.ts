@@ -103,3 +103,15 @@ test('a changed cookie, one of another server, and two of them are none', async 
     t.match(await seen.json(), { name: 'local' });
   }
 });
+
+test('a copy of the cookie counts no more once its owner has logged out', async (t) => {
+  const { browser } = await consoleRig(t, { verdicts });
+  const login = async () =>
+    cookieIn(await browser('/console/login', { method: 'POST', body: { token: anns } }));
+  const [left, kept] = [await login(), await login()];
+  const whom = async (cookie: string) => (await (await browser('/console/me', { cookie })).json()) as object;
+  t.equal((await browser('/console/logout', { method: 'POST', cookie: left, body: {} })).status, 204);
+  t.match(await whom(left), { name: 'local' }, 'as if there were none');
+  t.match(await whom(`${left}==`), { name: 'local' }, 'however it is written');
+  t.match(await whom(kept), { name: 'ann' }, 'another login stays');
+});
