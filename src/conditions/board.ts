@@ -22,6 +22,8 @@ interface BoardOptions {
   readonly publishers: readonly ConditionPublisher[];
   /** What counted before a restart. Default: nothing is remembered. */
   readonly memory?: ConditionMemory;
+  /** The inertia of parts of our own; that of others keeps its ratio to it. Default 2 minutes. */
+  readonly inertiaMs?: number;
   readonly clock?: Clock;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly wall?: () => number;
@@ -105,7 +107,9 @@ export class ConditionBoard {
   report(): ConditionReport {
     return {
       conditions: summaryTypes.flatMap((type) => this.#summary.get(type)?.settled ?? []),
-      parts: [...this.#parts.values()].map(({ kind, state }) => partCondition(state, kind.inertiaMs)),
+      parts: [...this.#parts.values()].map(({ kind, state }) =>
+        partCondition(state, kind.inertiaMs, this.#options.inertiaMs),
+      ),
     };
   }
 
@@ -215,7 +219,7 @@ export class ConditionBoard {
     for (const [key, part] of this.#parts) {
       const finding = this.#found.get(key);
       if (finding !== undefined)
-        part.state = settledBy(part.state, finding, inertiaOf(finding, part.kind.inertiaMs), moment);
+        part.state = settledBy(part.state, finding, this.#inertiaOf(finding, part.kind), moment);
     }
     if (!this.#isPublishing) return;
     const weighed = [...this.#parts.values()].map(({ kind, state }) => ({
@@ -227,6 +231,10 @@ export class ConditionBoard {
     const available = this.#summary.get('Available')?.settled;
     if (available !== undefined) this.#sumUp('Degraded', degradedOf(weighed, available, moment.at), moment);
     this.#publish();
+  }
+
+  #inertiaOf(finding: ConditionFinding, { inertiaMs }: ConditionKind): number {
+    return inertiaOf(finding, inertiaMs, this.#options.inertiaMs);
   }
 
   #sumUp(type: SummaryType, finding: ConditionFinding, moment: Moment): void {

@@ -14,9 +14,17 @@ export interface Settling {
   readonly pending?: ConditionFinding & { readonly since: Moment };
 }
 
-/** How long a status must last: what is not told never counts at once, as no one answered. */
-export function inertiaOf({ status }: ConditionFinding, inertiaMs: number): number {
-  return status === 'Unknown' ? Math.max(inertiaMs, usualInertiaMs) : inertiaMs;
+/**
+ * How long a status must last: what is not told never counts at once, as no one answered. `usualMs`
+ * takes the place of 2 minutes, and the other times keep their ratio to it.
+ */
+export function inertiaOf(
+  { status }: ConditionFinding,
+  inertiaMs: number,
+  usualMs: number = usualInertiaMs,
+): number {
+  const wholeMs = status === 'Unknown' ? Math.max(inertiaMs, usualInertiaMs) : inertiaMs;
+  return wholeMs * (usualMs / usualInertiaMs);
 }
 
 /**
@@ -39,11 +47,15 @@ export function settledBy(
 }
 
 /** The same as it is shown. */
-export function partCondition({ settled, pending }: Settling, inertiaMs: number): PartCondition {
+export function partCondition(
+  { settled, pending }: Settling,
+  inertiaMs: number,
+  usualMs?: number,
+): PartCondition {
   if (pending === undefined) return settled;
   const { since, ...found } = pending;
   return {
     ...settled,
-    pending: { ...found, since: since.at, countsAt: since.at + inertiaOf(found, inertiaMs) },
+    pending: { ...found, since: since.at, countsAt: since.at + inertiaOf(found, inertiaMs, usualMs) },
   };
 }

@@ -300,3 +300,23 @@ test('other sources take the place of those before: what counts stays, and what 
   await until(() => looks.length === 2);
   t.same(new Set(looks), new Set(['b', 'c']), 'a source that was replaced is looked at no more');
 });
+
+test('a shorter inertia makes all of them count sooner, in their ratio', async (t) => {
+  const clock = createManualClock();
+  const bad = { status: 'False', reason: 'Down', message: 'it is down' } as const;
+  const usual = { type: 'StoreUsable', effect: 'degrades', inertiaMs: 120_000 } as const;
+  const long = { ...usual, type: 'ClusterReachable', inertiaMs: 300_000 };
+  const board = new ConditionBoard({
+    sources: [{ kinds: [usual, long], everyMs: 1_000, look: () => [bad, bad] }],
+    publishers: [],
+    inertiaMs: 4_000,
+    clock,
+    wall: () => clock.now(),
+  });
+  t.teardown(() => board.close());
+  board.start();
+  await clock.pass(6_500);
+  t.match(board.report().parts, [{ status: 'False' }, { status: 'Unknown', pending: { countsAt: 10_000 } }]);
+  await clock.pass(6_000);
+  t.match(board.report().parts, [{ status: 'False' }, { status: 'False' }]);
+});

@@ -114,6 +114,7 @@ export async function configuredConditions(config: Config, parts: ConditionParts
       ...(await kubernetesPublishers(config, clients, parts)),
     ],
     memory: createConditionMemory(store.records),
+    inertiaMs: config.conditions.inertiaMs,
     ...defined({ clock: parts.clock }),
   });
   return {

@@ -56,6 +56,11 @@ const log = section({
 
 /** Where conditions are shown besides `/statusz`, metrics and the log. */
 const conditions = section({
+  /**
+   * How long a part of our own must fail until it counts; what others restart, 2.5 times as long.
+   * Default 2 minutes, the time of a restart.
+   */
+  inertiaMs: ms({ default: '2m' }),
   /** One of `clusters`, which gets an Event for each change. Default: none. */
   cluster: Type.Optional(text()),
   /** The namespace of our pods there. Needed with `cluster`. */
