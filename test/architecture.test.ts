@@ -34,6 +34,7 @@ const mayImport: Readonly<
     types: ['auth', 'cache', 'fleet', 'image-streams', 'mirror', 'proxy', 'store', 'upstream'],
   },
   load: { code: ['oci', 'upstream'] },
+  drill: { code: ['conditions', 'load', 'oci'] },
   predecessors: { code: ['cli', 'config', 'proxy', 'telemetry'], types: ['auth', 'mirror', 'upstream'] },
 };
 

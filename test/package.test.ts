@@ -16,6 +16,7 @@ test('the package holds the program and no tests, benches or sources', { timeout
       'README.md',
       'SECURITY.md',
       'bin/quayside.js',
+      'deploy/monitoring/rules.yaml',
       'deploy/quayside.yaml',
       'man/quayside.1',
       'package.json',

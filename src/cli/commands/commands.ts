@@ -181,6 +181,13 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import('../migrate/migrate.ts')).migratingReferences()(args, io),
   },
   {
+    name: 'drill',
+    summary: 'trouble a fleet part by part, and say what its clients get',
+    usage: '[--short] [--only NAME]... [OPTION]... [-o json|FILE.json]',
+    page: async () => (await import('../pages/drill.ts')).drillPage,
+    run: async (args, io) => (await import('../drill/drill.ts')).drill(args, io),
+  },
+  {
     name: 'load front',
     summary: 'count what a registry or cache under load takes from its upstream',
     usage: '--upstream URL [--listen HOST:PORT]',

@@ -1,0 +1,69 @@
+// Room `drill`: what a drill is, and what it found, as the rooms in it share it. In: nothing. Out:
+// types. Imports: base.
+
+/** Where a fault is. */
+export type FaultLayer = 'upstream' | 's3' | 'cluster' | 'disk' | 'process' | 'clock' | 'network';
+
+/** A pull of a client during a drill. */
+export interface DrillPull {
+  /** When it began, milliseconds since the beginning of the drill. */
+  readonly atMs: number;
+  readonly tookMs: number;
+  /** Whether the fleet had stored the image before the drill. */
+  readonly isWarm: boolean;
+  /** Why it failed, after all tries of its client; undefined: it came whole. */
+  readonly error?: string;
+}
+
+/** How a drill went. Plain JSON; times since the beginning of the fault, milliseconds. */
+export interface DrillOutcome {
+  readonly name: string;
+  readonly layer: FaultLayer;
+  /** What was done. */
+  readonly fault: string;
+  /** Why it was not played; the rest is empty then. */
+  readonly skipped?: string;
+  readonly pulls: number;
+  /** Pulls that failed though content, login and way were there. */
+  readonly failedOwn: number;
+  /** Pulls of what only the troubled server has. */
+  readonly failedExcused: number;
+  /** One of each kind of failure. */
+  readonly errors: readonly string[];
+  /** The slowest warm pull while the fault lasted, and before it. */
+  readonly warmMs: { readonly before: number; readonly during: number };
+  /** Contents of other bytes than their digest says: at clients, and in the store. */
+  readonly wrongDelivered: number;
+  readonly wrongStored: number;
+  /** What noticed it first, by name: conditions of a replica, alerts. */
+  readonly noticed: Readonly<Record<string, number>>;
+  /** From the end of the fault until each replica served warm and cold pulls; undefined: never. */
+  readonly wellMs?: number;
+  /** What was wrong last, after the fault. */
+  readonly unwell?: string;
+  readonly mirror: { readonly ordered: number; readonly lost: number };
+  /** Processes that ended and were started again. */
+  readonly restarts: number;
+  /** The other cache beside us, where it takes part. */
+  readonly beside?: {
+    readonly pulls: number;
+    readonly failed: number;
+    readonly wrongDelivered: number;
+    readonly wellMs?: number;
+  };
+  /** The bars that it missed, a sentence each. */
+  readonly objections: readonly string[];
+}
+
+/** A whole run. Plain JSON. */
+export interface DrillResult {
+  readonly format: 'quayside drill 1';
+  readonly startedAt: string;
+  readonly tookMs: number;
+  readonly form: 'short' | 'long';
+  readonly machine: string;
+  readonly fleet: string;
+  /** What could not be had, a sentence each. */
+  readonly limits: readonly string[];
+  readonly outcomes: readonly DrillOutcome[];
+}

@@ -1,0 +1,82 @@
+import type { DrillOutcome, DrillResult } from '../drill.ts';
+import { seconds } from './judge.ts';
+
+/** Whether every drill that was played kept its bars. */
+export function isPassed({ outcomes }: DrillResult): boolean {
+  return outcomes.every(({ objections }) => objections.length === 0);
+}
+
+/** One page in Markdown: what was played, what it cost, and what missed its bar. */
+export function drillPage(result: DrillResult): string {
+  const { outcomes, startedAt, tookMs, form, machine, fleet, limits } = result;
+  const played = outcomes.filter(({ skipped }) => skipped === undefined);
+  const missed = played.filter(({ objections }) => objections.length > 0);
+  const pulls = played.reduce((sum, outcome) => sum + outcome.pulls, 0);
+  return `${[
+    `# Drill: ${missed.length === 0 ? 'passed' : `${missed.length} of ${played.length} drills missed a bar`}`,
+    `${startedAt.slice(0, 16).replace('T', ' ')} UTC, the ${form} form, ${Math.round(tookMs / 1000)} s. ${fleet}. ${machine}.`,
+    `${played.length} drills, ${pulls} pulls of whole images, every byte checked.`,
+    ...limits.map((limit) => `Left out: ${limit}.`),
+    table(played),
+    ...(missed.length === 0 ? [] : [`## Missed\n\n${missed.flatMap(missedLines).join('\n')}`]),
+    ...skippedLines(outcomes),
+  ].join('\n\n')}\n`;
+}
+
+const columns = [
+  'drill',
+  'pulls',
+  'failed',
+  'excused',
+  'wrong',
+  'warm before',
+  'during',
+  'noticed',
+  'well after',
+  'tasks lost',
+  '',
+] as const;
+
+function table(outcomes: readonly DrillOutcome[]): string {
+  const rows = outcomes.map((outcome) => `| ${cellsOf(outcome).join(' | ')} |`);
+  return [`| ${columns.join(' | ')} |`, `|${columns.map(() => '---|').join('')}`, ...rows].join('\n');
+}
+
+function cellsOf(outcome: DrillOutcome): readonly string[] {
+  const { name, pulls, failedOwn, failedExcused, wrongDelivered, wrongStored, warmMs, mirror } = outcome;
+  return [
+    name,
+    `${pulls}`,
+    `${failedOwn}`,
+    `${failedExcused}`,
+    `${wrongDelivered + wrongStored}`,
+    seconds(warmMs.before),
+    seconds(warmMs.during),
+    noticedText(outcome),
+    outcome.wellMs === undefined ? 'never' : seconds(outcome.wellMs),
+    `${mirror.lost} of ${mirror.ordered}`,
+    outcome.objections.length === 0 ? 'passed' : 'missed',
+  ];
+}
+
+/** The first three, the earliest first. */
+function noticedText({ noticed }: DrillOutcome): string {
+  const names = Object.entries(noticed).toSorted(([, left], [, right]) => left - right);
+  return (
+    names
+      .slice(0, 3)
+      .map(([name, ms]) => `${name} ${seconds(ms)}`)
+      .join(', ') || '-'
+  );
+}
+
+function missedLines({ name, objections }: DrillOutcome): readonly string[] {
+  return objections.map((objection) => `- ${name}: ${objection}`);
+}
+
+function skippedLines(outcomes: readonly DrillOutcome[]): readonly string[] {
+  const skipped = outcomes.flatMap(({ name, skipped: why }) =>
+    why === undefined ? [] : [`- ${name}: ${why}`],
+  );
+  return skipped.length === 0 ? [] : [`## Not played\n\n${skipped.join('\n')}`];
+}

@@ -1,0 +1,224 @@
+import { hasSlept, sleep } from '../../base/time/wait.ts';
+import type { DigestChecks } from '../../load/verify/digest-check.ts';
+import type { DrillOutcome, DrillPull } from '../drill.ts';
+import type { FleetReplica } from '../stand/replica.ts';
+import { type DrillStand, isGood } from '../stand/stand.ts';
+import type { Drill } from '../table/table.ts';
+import type { AlertWatch } from '../watch/alerts.ts';
+import { conditionsOf, createFaultWatch, type FaultWatch } from '../watch/conditions.ts';
+import type { DrillImages } from '../watch/images.ts';
+import { createMirrorTasks } from '../watch/mirror-tasks.ts';
+import { createDrillClients, type DrillClients } from '../watch/pulls.ts';
+import { failuresOf, type JudgedForm, objectionsTo, seconds, warmTimes } from './judge.ts';
+
+/** What all drills of a run share. */
+export interface PlayedFleet {
+  readonly stand: DrillStand;
+  readonly images: DrillImages;
+  readonly alerts: AlertWatch | undefined;
+  readonly stored: () => Promise<readonly string[]>;
+  readonly checks: DigestChecks;
+  readonly form: DrillForm;
+  /** What conditions and alerts say of a fleet that is well. */
+  readonly usual: ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
+/** How long the parts of a drill last. */
+export interface DrillForm {
+  readonly name: 'short' | 'long';
+  /** Before the fault, and the fault itself, milliseconds. */
+  readonly calmMs: number;
+  readonly holdMs: number;
+  /** The fault lasts until it was noticed, but no longer than this, milliseconds. */
+  readonly mostHoldMs: number;
+  readonly pullsPerSecond: number;
+}
+
+const coldShare = 0.3;
+const mostRecoveryMs = 60_000;
+/** What is under way after the drill. */
+const drainMs = 30_000;
+const mirrorEveryMs = 3_000;
+const mirrorMs = 40_000;
+const mostQuietMs = 90_000;
+
+/** Plays one drill on a fleet that is well. */
+export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<DrillOutcome> {
+  const { name, layer, fault } = drill;
+  const { stand, form, alerts } = fleet;
+  const skipped = drill.lacks?.(stand);
+  if (skipped !== undefined) return { ...nothing, name, layer, fault, skipped };
+  const startedAt = performance.now();
+  const now = (): number => performance.now() - startedAt;
+  const clients = createDrillClients({
+    url: stand.door,
+    tokenFile: stand.tokenFile,
+    checks: fleet.checks,
+    now,
+  });
+  const mirror = createMirrorTasks(stand, name);
+  const watch = createFaultWatch(
+    [...stand.replicas.map(conditionsOf), ...(alerts === undefined ? [] : [alerts.firing])],
+    now,
+  );
+  const stopping = new AbortController();
+  const loaded = load(fleet, clients, mirror.order, AbortSignal.any([fleet.signal, stopping.signal]));
+  const restartsBefore = restartsOf(stand);
+  try {
+    await sleep(form.calmMs, fleet.signal);
+    await quiet(drill, fleet, watch);
+    watch.restart();
+    const beganMs = now();
+    const end = await drill.start(stand);
+    try {
+      await held(drill, form, watch, fleet);
+    } finally {
+      await end();
+    }
+    const endedMs = now();
+    const noticed = Object.fromEntries([...watch.seen].filter(([seen]) => !fleet.usual.has(seen)));
+    const recovery = await wellAfter(fleet);
+    stopping.abort();
+    await loaded;
+    await clients.finish(drainMs);
+    const lost = await mirror.lost(mirrorMs, fleet.signal);
+    fleet.images.forget();
+    const times = { beganMs, endedMs };
+    const { own, excused } = failuresOf(drill, clients.pulls, times);
+    const outcome = {
+      ...{ name, layer, fault, noticed },
+      pulls: clients.pulls.length,
+      failedOwn: own.length,
+      failedExcused: excused.length,
+      errors: errorsOf([...own, ...excused]),
+      warmMs: warmTimes(clients.pulls, times),
+      wrongDelivered: clients.wrong(),
+      wrongStored: (await fleet.stored()).length,
+      ...recovery,
+      mirror: { ordered: mirror.ordered(), lost },
+      restarts: restartsOf(stand) - restartsBefore,
+    };
+    return { ...outcome, objections: objectionsTo(drill, outcome, judgedForm(fleet)) };
+  } finally {
+    stopping.abort();
+    await watch.close();
+    await loaded;
+    await clients.finish(0);
+  }
+}
+
+const nothing = {
+  pulls: 0,
+  failedOwn: 0,
+  failedExcused: 0,
+  errors: [],
+  warmMs: { before: 0, during: 0 },
+  wrongDelivered: 0,
+  wrongStored: 0,
+  noticed: {},
+  mirror: { ordered: 0, lost: 0 },
+  restarts: 0,
+  objections: [],
+} as const;
+
+function judgedForm({ form, alerts }: PlayedFleet): JudgedForm {
+  const isLong = form.mostHoldMs > form.holdMs;
+  return { awaitsConditions: isLong, awaitsAlerts: isLong && alerts !== undefined };
+}
+
+/** Pulls at their rate, whatever becomes of those before; sometimes a copy is ordered. */
+async function load(
+  { images, form: { pullsPerSecond } }: PlayedFleet,
+  clients: DrillClients,
+  order: (repository: string, tag: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  let turn = 0;
+  let orderedAt = Number.NEGATIVE_INFINITY;
+  while (await hasSlept(1_000 / pullsPerSecond, signal)) {
+    turn += 1;
+    const isCold = (turn * coldShare) % 1 < coldShare;
+    const image = isCold ? await images.cold() : images.warm[turn % images.warm.length];
+    if (image !== undefined) void clients.pull(image);
+    if (!isCold || performance.now() - orderedAt < mirrorEveryMs) continue;
+    orderedAt = performance.now();
+    const { repository, tag } = await images.cold();
+    void order(repository, tag);
+  }
+}
+
+/** Until what is to notice the fault no longer tells of the one before. */
+async function quiet(drill: Drill, fleet: PlayedFleet, watch: FaultWatch): Promise<void> {
+  const wanted = wantedOf(drill, fleet);
+  for (let looks = 0; looks < mostQuietMs / 2_000; looks += 1) {
+    if (!wanted.some((name) => watch.seen.has(name))) return;
+    watch.restart();
+    await sleep(2_000, fleet.signal);
+  }
+}
+
+function wantedOf({ conditions, alerts }: Drill, fleet: PlayedFleet): readonly string[] {
+  const { awaitsConditions, awaitsAlerts } = judgedForm(fleet);
+  return [...(awaitsConditions ? conditions : []), ...(awaitsAlerts ? alerts : [])];
+}
+
+/** As long as the form says, then until all that is to notice it has. */
+async function held(drill: Drill, form: DrillForm, watch: FaultWatch, fleet: PlayedFleet): Promise<void> {
+  const wanted = wantedOf(drill, fleet);
+  const leastMs = Math.max(form.holdMs, drill.holdMs ?? 0);
+  await sleep(leastMs, fleet.signal);
+  for (let heldMs = leastMs; heldMs < form.mostHoldMs; heldMs += 500) {
+    if (wanted.every((name) => watch.seen.has(name))) return;
+    await sleep(500, fleet.signal);
+  }
+}
+
+/** Until every replica is ready, and serves a warm and a cold pull at the first try. */
+async function wellAfter(
+  fleet: PlayedFleet,
+): Promise<{ readonly wellMs?: number; readonly unwell?: string }> {
+  const startedAt = performance.now();
+  const now = (): number => performance.now() - startedAt;
+  let unwell: string | undefined;
+  for (let turn = 0; now() < mostRecoveryMs; turn += 1) {
+    fleet.signal.throwIfAborted();
+    const looks = await Promise.all(fleet.stand.replicas.map((replica) => troubleOf(replica, fleet, turn)));
+    const trouble = looks.find((each) => each !== undefined);
+    if (trouble === undefined)
+      return { wellMs: Math.round(now()), ...(unwell === undefined ? {} : { unwell }) };
+    unwell = `after ${seconds(now())}: ${trouble}`;
+    await hasSlept(250, fleet.signal);
+  }
+  return unwell === undefined ? {} : { unwell };
+}
+
+async function troubleOf(
+  { name, url, admin }: FleetReplica,
+  { stand: { tokenFile }, images, checks }: PlayedFleet,
+  turn: number,
+): Promise<string | undefined> {
+  if (!(await isGood(`${admin}/readyz`, 5_000))) return `${name} is not ready`;
+  const clients = createDrillClients({
+    ...{ url, tokenFile, checks },
+    now: () => performance.now(),
+    client: 'plain',
+  });
+  const warm = images.warm[turn % images.warm.length];
+  for (const image of [await images.cold(), ...(warm === undefined ? [] : [warm])]) void clients.pull(image);
+  await clients.finish(5_000);
+  const failed = clients.pulls.find(({ error }) => error !== undefined);
+  return failed && `${name}: ${failed.isWarm ? 'warm' : 'cold'}: ${failed.error}`;
+}
+
+function restartsOf({ replicas }: DrillStand): number {
+  return replicas.reduce((sum, { child }) => sum + child.restarts, 0);
+}
+
+/** One of each, without digests and names of images. */
+function errorsOf(pulls: readonly DrillPull[]): readonly string[] {
+  const texts = pulls.map(({ error = '' }) =>
+    error.replace(/sha256:[0-9a-f]{64}/g, 'sha256:…').replace(/image-\d+/g, 'image-N'),
+  );
+  return [...new Set(texts)].slice(0, 5);
+}

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { hasSlept, sleep } from '../../base/time/wait.ts';
+
+interface ChildOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Where its output goes. */
+  readonly log: string;
+  /** More variables than ours. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Ends with us, however we end: only for a Node that runs this program. */
+  readonly isOurs?: boolean;
+}
+
+/** A program that the drill runs beside itself. */
+export class BesideProgram {
+  readonly #options: ChildOptions;
+  #process: ChildProcess | undefined;
+  #isWanted = false;
+  #ended: Promise<unknown> = Promise.resolve();
+  /** How often it ended by itself and was started again. */
+  restarts = 0;
+
+  constructor(options: ChildOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#process?.exitCode === null && this.#process.signalCode === null
+      ? this.#process.pid
+      : undefined;
+  }
+
+  /** Starts it; from now on it is started again, after a second, whenever it ends. */
+  start(): void {
+    this.#isWanted = true;
+    const { command, args, log, env, isOurs } = this.#options;
+    const file = openSync(log, 'a');
+    const child = spawn(command, args, {
+      stdio: isOurs === true ? ['ignore', file, file, 'ipc'] : ['ignore', file, file],
+      ...(env === undefined ? {} : { env: { ...inherited(), ...env } }),
+    });
+    closeSync(file);
+    this.#process = child;
+    this.#ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+    this.#ended.then(() => this.#again()).catch(() => undefined);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+  }
+
+  /** Ends it for good, or until the next start: SIGTERM, after 5 s SIGKILL. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#isWanted = false;
+    this.signal('SIGCONT');
+    this.signal(signal);
+    const late = new AbortController();
+    const forced = hasSlept(5_000, late.signal).then((isLate) => isLate && this.signal('SIGKILL'));
+    await this.#ended;
+    late.abort();
+    await forced;
+  }
+
+  /** Resolves once the port of loopback takes connections. Throws its last words after 30 s. */
+  async listens(port: number): Promise<void> {
+    for (let looks = 0; looks < 300; looks += 1) {
+      if (await isOpen(port)) return;
+      await sleep(100);
+    }
+    const said = await readFile(this.#options.log, 'utf8').catch(() => '');
+    throw new Error(
+      `${this.#options.command} does not listen on port ${port}; it said: ${said.slice(-2_000)}`,
+    );
+  }
+
+  async #again(): Promise<void> {
+    if (!this.#isWanted) return;
+    await sleep(1_000);
+    if (!this.#isWanted) return;
+    this.restarts += 1;
+    this.start();
+  }
+}
+
+/** What every program may need. */
+function inherited(): Readonly<Record<string, string>> {
+  return { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/nonexistent' };
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Runs a program to its end; resolves to its exit code and to what it said. */
+export async function ran(
+  command: string,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly said: string }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
+  const code = await new Promise<number>((resolve) =>
+    child.once('close', (status: number | null) => resolve(status ?? 1)).once('error', () => resolve(127)),
+  );
+  return { code, said };
+}

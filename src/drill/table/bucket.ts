@@ -1,0 +1,77 @@
+import type { HttpFault } from '../fronts/faults.ts';
+import type { DrillStand } from '../stand/stand.ts';
+import type { Drill } from './table.ts';
+
+const isObject = (method: string, path: string): boolean => method === 'GET' && path.includes('/blobs/');
+
+/** As S3 words it ("Error responses" of its API reference). */
+const refuses = (status: number, code: string): HttpFault => ({
+  kind: 'status',
+  answer: {
+    status,
+    headers: { 'content-type': 'application/xml' },
+    body: `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>drill</Message></Error>`,
+  },
+});
+
+function bucketDrill(
+  name: string,
+  fault: string,
+  trouble: HttpFault,
+  row: Partial<Drill> & Pick<Drill, 'conditions' | 'alerts'>,
+): Drill {
+  return {
+    name: `s3-${name}`,
+    layer: 's3',
+    fault,
+    lacks: ({ bucket }: DrillStand) =>
+      bucket === undefined ? 'no S3 server: --versitygw names the program' : undefined,
+    async start({ bucket }) {
+      bucket?.front.set(trouble);
+      return () => bucket?.front.set(undefined);
+    },
+    ...row,
+  };
+}
+
+const unusable = { conditions: ['StoreUsable'], alerts: ['QuaysideStoreUnusable', 'QuaysideStoreFailing'] };
+const corrupt = { conditions: [], alerts: ['QuaysideStoreCorrupt'] };
+const mostWarmMs = 2_000;
+
+/** What S3 does to those who store there. The upstream is well: no pull may fail. */
+export const bucketDrills: readonly Drill[] = [
+  bucketDrill('dead', 'S3 resets every connection', { kind: 'dead' }, { ...unusable, mostWarmMs }),
+  bucketDrill(
+    'silent',
+    'S3 accepts connections, and answers nothing',
+    { kind: 'silent' },
+    { ...unusable, mostWarmMs, isShort: true },
+  ),
+  bucketDrill(
+    'slow',
+    'S3 answers after 1 s, and sends 100 kB/s',
+    { kind: 'slow', headMs: 1_000, bytesPerSecond: 100_000 },
+    { conditions: [], alerts: [] },
+  ),
+  bucketDrill('slowdown', 'S3 answers 503 SlowDown', refuses(503, 'SlowDown'), {
+    conditions: [],
+    alerts: ['QuaysideS3Throttled'],
+    mostWarmMs,
+  }),
+  bucketDrill('403', 'S3 answers 403 AccessDenied', refuses(403, 'AccessDenied'), {
+    ...unusable,
+    mostWarmMs,
+  }),
+  bucketDrill(
+    'truncated',
+    'objects of S3 end at half of their bytes',
+    { kind: 'truncated', meets: isObject },
+    corrupt,
+  ),
+  bucketDrill(
+    'garbled',
+    'objects of S3 come with wrong bytes',
+    { kind: 'garbled', meets: isObject },
+    { ...corrupt, isShort: true },
+  ),
+];

@@ -1,0 +1,47 @@
+import type { HttpFault } from '../fronts/faults.ts';
+import type { Drill } from './table.ts';
+
+function clusterDrill(
+  name: string,
+  fault: string,
+  trouble: HttpFault,
+  row: Pick<Drill, 'conditions' | 'alerts'>,
+): Drill {
+  return {
+    name: `cluster-${name}`,
+    layer: 'cluster',
+    fault,
+    async start({ cluster }) {
+      cluster.set(trouble);
+      return () => cluster.set(undefined);
+    },
+    ...row,
+  };
+}
+
+const forbidden = JSON.stringify({
+  kind: 'Status',
+  apiVersion: 'v1',
+  status: 'Failure',
+  code: 403,
+  reason: 'Forbidden',
+});
+const refuses: HttpFault = {
+  kind: 'status',
+  answer: { status: 403, headers: { 'content-type': 'application/json' }, body: forbidden },
+};
+
+const down = { conditions: ['ClusterReachable'], alerts: ['QuaysideClusterDown'] };
+
+/** What an API server does. The clients have a login that it accepted before: no pull may fail. */
+export const clusterDrills: readonly Drill[] = [
+  clusterDrill('dead', 'the API server resets every connection', { kind: 'dead' }, down),
+  clusterDrill('silent', 'the API server accepts connections, and answers nothing', { kind: 'silent' }, down),
+  clusterDrill('403', 'the API server answers 403', refuses, down),
+  clusterDrill(
+    'slow',
+    'the API server answers after 2 s',
+    { kind: 'slow', headMs: 2_000 },
+    { conditions: [], alerts: [] },
+  ),
+];

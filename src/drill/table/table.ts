@@ -1,0 +1,43 @@
+// Room `drill/table`: the faults, each with what it is to do to a fleet. In: a stand. Out: a fault
+// that began, and how it ends. Imports: base, drill, drill/fronts, drill/stand.
+
+import type { FaultLayer } from '../drill.ts';
+import type { DrillStand } from '../stand/stand.ts';
+import { bucketDrills } from './bucket.ts';
+import { clusterDrills } from './cluster.ts';
+import { clockDrills, diskDrills, networkDrills, processDrills } from './machine.ts';
+import { upstreamDrills } from './upstream.ts';
+
+/** One row of the table. */
+export interface Drill {
+  readonly name: string;
+  readonly layer: FaultLayer;
+  /** What is done, for people. */
+  readonly fault: string;
+  /** What it needs and this stand has not; undefined: it can be played. */
+  readonly lacks?: (stand: DrillStand) => string | undefined;
+  /** Begins the fault; resolves to what ends it. */
+  start(stand: DrillStand): Promise<() => unknown>;
+  /** Whether pulls of what is not stored may fail: only the troubled server has it. */
+  readonly excusesCold?: boolean;
+  /** The conditions and the alerts that are to notice it. */
+  readonly conditions: readonly string[];
+  readonly alerts: readonly string[];
+  /** How much longer than before a warm pull may take, milliseconds. Default: no limit. */
+  readonly mostWarmMs?: number;
+  /** How long it lasts at least, milliseconds. Default: as long as all. */
+  readonly holdMs?: number;
+  /** Part of the short form. */
+  readonly isShort?: true;
+}
+
+/** All drills, in their order. */
+export const drills: readonly Drill[] = [
+  ...upstreamDrills,
+  ...bucketDrills,
+  ...clusterDrills,
+  ...diskDrills,
+  ...processDrills,
+  ...clockDrills,
+  ...networkDrills,
+];

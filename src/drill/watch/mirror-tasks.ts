@@ -1,0 +1,63 @@
+import { field, fieldsOf, jsonOrNone, listOf } from '../../base/text/json.ts';
+import { hasSlept } from '../../base/time/wait.ts';
+import { registryNames } from '../stand/settings.ts';
+import type { DrillStand } from '../stand/stand.ts';
+
+/** Copies that the mirror of the fleet was ordered to make. */
+export interface MirrorTasks {
+  /** Orders one; it counts once a replica says that it is kept. */
+  order(repository: string, tag: string): Promise<void>;
+  /** Lets failed ones be tried again, and waits for all. Resolves to how many are gone. */
+  lost(withinMs: number, signal: AbortSignal): Promise<number>;
+  readonly ordered: () => number;
+}
+
+/** Copies go to the repository `copies` of the registry. `drill`: names the tags. */
+export function createMirrorTasks(stand: DrillStand, drill: string): MirrorTasks {
+  const tags: string[] = [];
+  let next = 0;
+
+  async function order(repository: string, tag: string): Promise<void> {
+    next += 1;
+    const copy = `${drill}-${next}`;
+    const body = JSON.stringify({
+      source: `${registryNames.source}/${repository}:${tag}`,
+      destination: `${registryNames.copies}/copies:${copy}`,
+    });
+    const replica = stand.replicas[next % stand.replicas.length];
+    const answer = await asked(`${replica?.admin}/api/v1/mirrors`, { method: 'POST', body });
+    if (field(answer, 'kept') === true) tags.push(copy);
+  }
+
+  const missing = (): readonly string[] =>
+    tags.filter((tag) => stand.registry.digestOf('copies', tag) === undefined);
+
+  async function queued(): Promise<ReadonlySet<string>> {
+    const pages = await Promise.all(
+      stand.replicas.map(({ admin }) => asked(`${admin}/api/v1/mirrors?action=show&state=all&limit=1000`)),
+    );
+    const tasks = pages.flatMap((page) => listOf(field(page, 'mirrors')));
+    return new Set(tasks.map((task) => String(fieldsOf(task)['destination']).split(':').at(-1) ?? ''));
+  }
+
+  return {
+    order: (repository, tag) => order(repository, tag).catch(() => undefined),
+    ordered: () => tags.length,
+    async lost(withinMs, signal) {
+      for (let waitedMs = 0; waitedMs < withinMs && missing().length > 0; waitedMs += 1_000) {
+        for (const { admin } of stand.replicas)
+          await asked(`${admin}/api/v1/mirrors/retry`, { method: 'POST', body: '{}' }).catch(() => undefined);
+        if (!(await hasSlept(1_000, signal))) break;
+      }
+      if (missing().length === 0) return 0;
+      const waiting = await queued().catch(() => new Set<string>());
+      return missing().filter((tag) => !waiting.has(tag)).length;
+    },
+  };
+}
+
+async function asked(url: string, init: RequestInit = {}): Promise<unknown> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(url, { ...init, headers, signal: AbortSignal.timeout(3_000) });
+  return jsonOrNone(await answer.text());
+}

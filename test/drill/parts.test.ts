@@ -1,0 +1,56 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { drill } from '../../src/cli/drill/drill.ts';
+import { createMemoryRegistry } from '../../src/drill/stand/registry.ts';
+import { drills } from '../../src/drill/table/table.ts';
+import { shortened } from '../../src/drill/watch/alerts.ts';
+import { createStoredCheck } from '../../src/drill/watch/stored.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { recordedIo } from '../cli/io.ts';
+import { rulesFile } from '../monitoring/rules.ts';
+import { generatedImage, pushImage } from '../support/images.ts';
+
+test('rules of minutes become rules of seconds', async (t) => {
+  const rules = shortened(await readFile(rulesFile, 'utf8'));
+  t.notMatch(rules, /for: (?!1s)/);
+  t.notMatch(rules, /\[\d+[mhd]\]|offset \d+[mhd]/);
+});
+
+test('the registry takes an image as a client pushes it, and gives it back', async (t) => {
+  const registry = await createMemoryRegistry();
+  t.teardown(() => registry.close());
+  const image = await generatedImage({ seed: 'drill', layers: [1_000, 20_000], mediaTypes: 'oci' });
+  await pushImage(registry.url, 'team/app', 'v1', image);
+  const { digest } = image.root.descriptor;
+  t.equal(registry.digestOf('team/app', 'v1'), digest);
+  const manifest = await fetch(`${registry.url}/v2/team/app/manifests/v1`);
+  t.equal(digestOf(Buffer.from(await manifest.arrayBuffer())), digest);
+  const [layer] = image.blobs.map(({ descriptor }) => descriptor);
+  const blob = `${registry.url}/v2/team/app/blobs/${layer?.digest}`;
+  const whole = Buffer.from(await (await fetch(blob)).arrayBuffer());
+  t.equal(digestOf(whole), layer?.digest);
+  const part = await fetch(blob, { headers: { range: 'bytes=10-19' } });
+  t.same(Buffer.from(await part.arrayBuffer()), whole.subarray(10, 20));
+  t.equal((await fetch(`${registry.url}/v2/team/app/manifests/v2`)).status, 404);
+});
+
+test('a stored blob of other bytes is found once', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'quayside-stored-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const hex = digestOf(Buffer.from('right')).slice('sha256:'.length);
+  const path = join(folder, 'v1/blobs/sha256', hex.slice(0, 2), hex);
+  await mkdir(join(path, '..'), { recursive: true });
+  await writeFile(path, 'wrong');
+  const check = createStoredCheck([folder]);
+  t.same(await check(), [path]);
+  t.same(await check(), []);
+});
+
+test('the list has every drill, and an unknown one is a mistake', async (t) => {
+  const io = recordedIo();
+  t.equal(await drill(['--list'], io), 0);
+  t.equal(io.out().split('\n').length, drills.length + 1);
+  await t.rejects(drill(['--only', 'weather'], io), { message: /--only weather: there is no such drill/ });
+});
