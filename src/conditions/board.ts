@@ -216,10 +216,11 @@ export class ConditionBoard {
 
   #settle(): void {
     const moment = this.#moment();
+    const { inertiaMs: usualMs } = this.#options;
     for (const [key, part] of this.#parts) {
       const finding = this.#found.get(key);
       if (finding !== undefined)
-        part.state = settledBy(part.state, finding, this.#inertiaOf(finding, part.kind), moment);
+        part.state = settledBy(part.state, finding, inertiaOf(finding, part.kind.inertiaMs, usualMs), moment);
     }
     if (!this.#isPublishing) return;
     const weighed = [...this.#parts.values()].map(({ kind, state }) => ({
@@ -231,10 +232,6 @@ export class ConditionBoard {
     const available = this.#summary.get('Available')?.settled;
     if (available !== undefined) this.#sumUp('Degraded', degradedOf(weighed, available, moment.at), moment);
     this.#publish();
-  }
-
-  #inertiaOf(finding: ConditionFinding, { inertiaMs }: ConditionKind): number {
-    return inertiaOf(finding, inertiaMs, this.#options.inertiaMs);
   }
 
   #sumUp(type: SummaryType, finding: ConditionFinding, moment: Moment): void {
