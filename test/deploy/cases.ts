@@ -34,7 +34,14 @@ export const pruners: readonly [hourly: Case, nightly: Case] = [
   { name: 'prune-nightly', namespace: 'quayside', values: valuesOf('prune', 'prune-nightly') },
 ];
 
-export const allCases: readonly Case[] = [...cases, ...pruners];
+/** The pruner of the integrated registry. */
+export const imagePruner: Case = {
+  name: 'image-pruner',
+  namespace: 'quayside',
+  values: valuesOf('image-pruner'),
+};
+
+export const allCases: readonly Case[] = [...cases, ...pruners, imagePruner];
 
 /** The values of a case as Helm completes them by those of the chart. */
 export async function mergedValues({ values }: Pick<Case, 'values'>): Promise<Fields> {

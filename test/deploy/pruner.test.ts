@@ -1,34 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'tap';
-import { type Document, parse, parseAllDocuments } from 'yaml';
 import { listOf } from '../../src/base/text/json.ts';
 import { parsePruneImagesFlags, parsePruneTagsFlags } from '../../src/cli/prune/options.ts';
 import type { Config } from '../../src/config/config.ts';
-import { load } from '../../src/config/load.ts';
-import { cases, deploy, pruners } from './cases.ts';
+import { cases, imagePruner, pruners } from './cases.ts';
 import { at, filesIn, portOf, Rendered } from './rendered.ts';
-
-/** The objects of a manifest. */
-async function objects(path: string): Promise<Document[]> {
-  return [...parseAllDocuments(await readFile(join(deploy, path), 'utf8'))];
-}
-
-/** The texts under `key` of every entry of the list at `path`. */
-function each(document: Document, path: readonly (string | number)[], key: string): string[] {
-  const found: string[] = [];
-  for (let index = 0; document.hasIn([...path, index]); index += 1)
-    found.push(String(document.getIn([...path, index, key])));
-  return found;
-}
-
-const pod = ['spec', 'template', 'spec'] as const;
-
-/** What the container there is started with. */
-function argumentsAt(document: Document, path: readonly (string | number)[]): readonly string[] {
-  const args: unknown = parse(String(document.getIn([...path, 'args'])));
-  return Array.isArray(args) ? args.map(String) : [];
-}
 
 const [hourly, nightly] = await Promise.all(pruners.map(Rendered.of));
 if (hourly === undefined || nightly === undefined) throw new Error('no pruner');
@@ -131,23 +106,31 @@ test('the pruner may follow image streams and hold the Lease of its settings, an
 });
 
 test('the pruner of the integrated registry finds its files, and has the account with its rights', async (t) => {
-  const [nightly, config] = await objects('openshift/image-pruner/cronjob.yaml');
-  if (nightly === undefined) throw new Error('no CronJob');
-  const spec = ['spec', 'jobTemplate', ...pod];
-  const own = [...spec, 'containers', 0];
-  const wish = parsePruneImagesFlags(argumentsAt(nightly, own).slice(2));
+  const made = await Rendered.of(imagePruner);
+  const [command, kind, ...words] = listOf(made.container['args']).map(String);
+  t.same([command, kind], ['prune', 'images']);
+  const wish = parsePruneImagesFlags(words);
   if (!('integrated' in wish)) throw new Error('it is for repositories');
   const { integrated } = wish;
   t.match(integrated, { confirm: true, keepTagRevisions: 3, keepYoungerThanMs: 96 * 3_600_000 });
-  const { store } = load(String(config?.getIn(['data', 'quayside.yaml'])), {});
-  const mounts = each(nightly, [...own, 'volumeMounts'], 'mountPath');
+  t.match(made.the('CronJob')['spec'], { schedule: '41 1 * * *', concurrencyPolicy: 'Forbid' });
+  const { store } = made.config;
   const path = 'filesystem' in store ? store.filesystem.path : '';
   for (const file of [String(integrated.config), String(integrated.certificateAuthority), path])
     t.ok(
-      mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)),
+      made.mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)),
       file,
     );
-  const [account, , binding] = await objects('openshift/image-pruner/rbac.yaml');
-  t.equal(nightly.getIn([...spec, 'serviceAccountName']), account?.getIn(['metadata', 'name']));
-  t.equal(binding?.getIn(['subjects', 0, 'name']), account?.getIn(['metadata', 'name']));
+  t.notMatch(JSON.stringify(made.all), /subPath/);
+  t.equal(made.pod['automountServiceAccountToken'], true);
+  t.equal(made.pod['serviceAccountName'], at(made.the('ServiceAccount'), 'metadata', 'name'));
+  t.equal(at(made.the('ClusterRoleBinding'), 'subjects', 0, 'name'), made.pod['serviceAccountName']);
+  t.equal(
+    at(made.the('ClusterRoleBinding'), 'roleRef', 'name'),
+    at(made.the('ClusterRole'), 'metadata', 'name'),
+  );
+  const port = Number(new URL(String(integrated.registryUrl)).port);
+  t.same(made.letOut, new Set([5353, 5000, 443, 6443]));
+  t.equal(port, 5000);
+  t.same([...made.letIn.keys()], []);
 });

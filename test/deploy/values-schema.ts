@@ -37,11 +37,19 @@ const values: Schema = {
       not: { enum: ownVolumes },
     },
     additionalProperties: {
-      ...orNull(closed({ secret: text, configMap: text, path: { type: 'string', pattern: '^/.*[^/]$' } })),
+      ...orNull(
+        closed({
+          secret: text,
+          configMap: text,
+          volume: anything,
+          path: { type: 'string', pattern: '^/.*[^/]$' },
+        }),
+      ),
       oneOf: [
         { type: 'null' },
         { type: 'object', required: ['secret'] },
         { type: 'object', required: ['configMap'] },
+        { type: 'object', required: ['volume'] },
       ],
     },
   },
@@ -72,6 +80,7 @@ const values: Schema = {
     type: { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
     port: count,
     annotations: texts,
+    spec: anything,
   }),
   route: closed({
     enabled: flag,
@@ -109,6 +118,7 @@ const values: Schema = {
   }),
   prune: closed({
     enabled: flag,
+    what: { enum: ['tags', 'images'] },
     targets: words,
     ttlDays: { type: 'integer', minimum: 1 },
     confirm: flag,
@@ -125,6 +135,7 @@ const values: Schema = {
   tolerations: list,
   affinity: anything,
   priorityClassName: text,
+  podSpec: anything,
 };
 
 /** Of files with values a later one takes a setting away by null, wherever it may be absent. */

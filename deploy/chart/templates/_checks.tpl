@@ -12,6 +12,12 @@
     {{- if hasKey $labels $key }}{{ fail (printf "the label %s is the chart's own: it selects the pods" $key) }}{{ end -}}
   {{- end -}}
 {{- end -}}
+{{- range $key := list "affinity" "automountServiceAccountToken" "containers" "enableServiceLinks" "imagePullSecrets" "initContainers" "nodeSelector" "priorityClassName" "restartPolicy" "securityContext" "serviceAccountName" "terminationGracePeriodSeconds" "tolerations" "topologySpreadConstraints" "volumes" -}}
+  {{- if hasKey $.Values.podSpec $key }}{{ fail (printf "podSpec.%s is what the chart writes itself: use the value that is there for it" $key) }}{{ end -}}
+{{- end -}}
+{{- range $key := list "type" "selector" "ports" -}}
+  {{- if hasKey $.Values.service.spec $key }}{{ fail (printf "service.spec.%s is what the chart writes itself: use service.type and service.port" $key) }}{{ end -}}
+{{- end -}}
 {{- if and (eq (dig "conditions" "configMap" "" $settings) (include "quayside.name" .)) (eq (dig "conditions" "namespace" "" $settings) .Release.Namespace) -}}
   {{- fail "settings.conditions.configMap must differ from the name of the release, whose ConfigMap has the settings" -}}
 {{- end -}}
@@ -20,7 +26,10 @@
 {{- end -}}
 {{- include "quayside.published" . -}}
 {{- if .Values.prune.enabled -}}
-  {{- if not .Values.prune.targets }}{{ fail "prune.targets must name what is pruned, such as quay.io/openshift/ci" }}{{ end -}}
+  {{- if eq .Values.prune.what "images" }}
+    {{- if not .Values.prune.schedule }}{{ fail "prune.schedule must say when images are pruned, such as \"41 1 * * *\": they have no hourly form" }}{{ end -}}
+    {{- if .Values.prune.tokenFile }}{{ fail "prune.tokenFile is for tags: images are deleted by a login" }}{{ end -}}
+  {{- else if not .Values.prune.targets }}{{ fail "prune.targets must name what is pruned, such as quay.io/openshift/ci" }}{{ end -}}
 {{- else if not (include "quayside.port" (dig "admin" "listen" "" $settings)) -}}
   {{- fail "settings.admin.listen must be an address that probes and metrics reach, such as 0.0.0.0:8401" -}}
 {{- end -}}

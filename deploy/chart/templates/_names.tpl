@@ -8,11 +8,17 @@ app.kubernetes.io/name: quayside
 app.kubernetes.io/instance: {{ include "quayside.name" . }}
 {{- end -}}
 
+{{/* Of every object; only those of the selector may never change. */}}
+{{- define "quayside.labels" -}}
+{{ include "quayside.selector" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | trimAll "-_." | quote }}
+{{- end -}}
+
 {{- define "quayside.metadata" -}}
 name: {{ include "quayside.name" . }}
 namespace: {{ .Release.Namespace }}
 labels:
-  {{- include "quayside.selector" . | nindent 2 }}
+  {{- include "quayside.labels" . | nindent 2 }}
 {{- end -}}
 
 {{/* Of an object that belongs to no namespace: (list . "suffix"). */}}

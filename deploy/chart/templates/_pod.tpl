@@ -1,4 +1,4 @@
-{{/* What is mounted from Secrets and ConfigMaps, JSON {"mounts": [{name, path, secret, configMap}]}. */}}
+{{/* What is mounted read-only, JSON {"mounts": [{name, path, secret, configMap, volume}]}. */}}
 {{- define "quayside.mounts" -}}
 {{- $mounts := list -}}
 {{- range $name, $mount := include "quayside.present" .Values.mounts | fromJson -}}
@@ -102,6 +102,9 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.podSpec }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "quayside.volumeMounts" -}}
@@ -125,6 +128,8 @@ volumes:
     secret: { secretName: {{ .secret }} }
     {{- else if .configMap }}
     configMap: { name: {{ .configMap }} }
+    {{- else if .volume }}
+    {{- toYaml .volume | nindent 4 }}
     {{- else }}
     emptyDir: { sizeLimit: {{ $.Values.gitSync.sizeLimit }} }
     {{- end }}

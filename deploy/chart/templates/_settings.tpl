@@ -104,8 +104,9 @@
 {{- $conditions := has (dig "conditions" "cluster" "" $settings) $here -}}
 {{- $slices := has (dig "fleet" "endpointSlices" "cluster" "" $settings) $here -}}
 {{- if .Values.prune.enabled }}{{ $reviews = false }}{{ $copies = false }}{{ $conditions = false }}{{ $slices = false }}{{ end -}}
-{{- $any := or $reviews $everywhere $namespaces $copies $lease $conditions $slices | not | not -}}
-{{- dict "reviews" $reviews "streams" $everywhere "namespaces" ($namespaces | uniq) "copies" $copies "lease" $lease "conditions" $conditions "slices" $slices "any" $any "elsewhere" $elsewhere | toJson -}}
+{{- $images := and .Values.prune.enabled (eq .Values.prune.what "images") (not .Values.prune.targets) -}}
+{{- $any := or $images $reviews $everywhere $namespaces $copies $lease $conditions $slices | not | not -}}
+{{- dict "reviews" $reviews "streams" $everywhere "namespaces" ($namespaces | uniq) "copies" $copies "lease" $lease "conditions" $conditions "slices" $slices "images" $images "any" $any "elsewhere" $elsewhere | toJson -}}
 {{- end -}}
 
 {{/*

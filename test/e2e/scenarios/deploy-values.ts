@@ -72,6 +72,9 @@ async function refusals(scene: Scene): Promise<void> {
       /must differ/,
     ],
     ['a pruner without an aim', 'prune', ['prune.targets=null'], /prune.targets/],
+    ['a pruner of images without a time', 'image-pruner', ['prune.schedule='], /prune.schedule/],
+    ['a container by podSpec', 'cache', ['podSpec.containers[0].name=x'], /podSpec.containers/],
+    ['ports of a Service by its spec', 'cache', ['service.spec.ports[0].port=1'], /service.port/],
     ['a token of Quay that no mount holds', 'prune', ['prune.tokenFile=/x/token'], /no entry of mounts/],
   ] as const)
     await scene.fact(`the chart refuses ${what}, and says what to change`, () =>
@@ -86,6 +89,29 @@ async function outputs(scene: Scene): Promise<void> {
     const { pod } = await made(scene, 'cache', claim);
     const disk = listOf(pod['volumes']).find((volume) => at(volume, 'name') === 'disk');
     assert.deepEqual(new Set(Object.keys(disk as object)), new Set(['ephemeral', 'name']));
+  });
+  await fact(
+    'volumes of any kind, and more of the specs of pod and Service, are as they are given',
+    async () => {
+      const cache = await made(
+        scene,
+        'cache',
+        'mounts.vault.volume.csi.driver=secrets-store.csi.k8s.io',
+        'podSpec.runtimeClassName=gvisor',
+        'service.spec.externalTrafficPolicy=Local',
+      );
+      assert.ok(cache.mounts.includes('/etc/quayside/vault'));
+      const vault = listOf(cache.pod['volumes']).find((volume) => at(volume, 'name') === 'vault');
+      assert.equal(at(vault, 'csi', 'driver'), 'secrets-store.csi.k8s.io');
+      assert.equal(cache.pod['runtimeClassName'], 'gvisor');
+      assert.equal(at(cache.of('Service')[0], 'spec', 'externalTrafficPolicy'), 'Local');
+    },
+  );
+  await fact('a pruner of the images of repositories gets no rights of the cluster', async () => {
+    const own = await made(scene, 'image-pruner', 'prune.targets[0]=quay.io/team/app', 'prune.args=null');
+    assert.deepEqual(own.of('ClusterRole'), []);
+    assert.equal(own.pod['automountServiceAccountToken'], false);
+    assert.ok(listOf(own.container['args']).includes('--repository=quay.io/team/app'));
   });
   await fact('of two bounds of a disruption, and of a strategy, one is in the output', async () => {
     const cache = await made(scene, 'cache', 'disruption.minAvailable=2', 'strategy.type=Recreate');

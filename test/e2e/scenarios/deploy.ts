@@ -124,6 +124,8 @@ async function applied({ fact, stage }: Scene, server: KubeApiserver): Promise<v
 /** Verb, group, resource, and where it matters name and namespace. */
 type Question = readonly [verb: string, group: string, resource: string, name?: string, namespace?: string];
 
+const readsStreams: Question = ['list', 'image.openshift.io', 'imagestreams'];
+
 /** What each account may do; all that another one may, it may not. */
 const mayDo: Readonly<Record<string, readonly Question[]>> = {
   'ci:qci-appci': [
@@ -131,7 +133,7 @@ const mayDo: Readonly<Record<string, readonly Question[]>> = {
     ['create', 'authorization.k8s.io', 'subjectaccessreviews'],
   ],
   'ci:ci-images-mirror': [
-    ['list', 'image.openshift.io', 'imagestreams'],
+    readsStreams,
     ['get', 'image.openshift.io', 'imagestreamtags'],
     ['create', 'coordination.k8s.io', 'leases', '', 'ci'],
     ['update', 'coordination.k8s.io', 'leases', 'ci-image-mirror', 'ci'],
@@ -139,6 +141,11 @@ const mayDo: Readonly<Record<string, readonly Question[]>> = {
   'quayside:quayside': [
     ['create', 'events.k8s.io', 'events', '', 'quayside'],
     ['update', '', 'configmaps', 'quayside-status', 'quayside'],
+  ],
+  'quayside:quayside-image-pruner': [
+    readsStreams,
+    ['list', '', 'pods'],
+    ['delete', 'image.openshift.io', 'images'],
   ],
 };
 

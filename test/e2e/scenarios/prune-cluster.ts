@@ -13,7 +13,7 @@ import type { Scenario, Scene } from '../scenario.ts';
 import { killFacts } from './prune-kills.ts';
 import { rightsFacts } from './prune-rights.ts';
 
-const rights = join(import.meta.dirname, '../../../deploy/openshift/image-pruner/rbac.yaml');
+const rights = join(import.meta.dirname, '../../../deploy/kubernetes/image-pruner/rights.yaml');
 const namespace = 'ci';
 const names = ['now', 'former', 'used', 'old', 'lost'] as const;
 const digestFor = (name: string): Digest => digestOf(Buffer.from(name));
@@ -126,7 +126,11 @@ function userOf(name: string): object {
 
 const binding = {
   ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'pruner' } },
-  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'quayside-image-pruner' },
+  roleRef: {
+    apiGroup: 'rbac.authorization.k8s.io',
+    kind: 'ClusterRole',
+    name: 'quayside-quayside-image-pruner-images',
+  },
   subjects: [{ kind: 'ServiceAccount', name: 'pruner', namespace }],
 };
 
