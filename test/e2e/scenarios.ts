@@ -22,6 +22,7 @@ import { deploy } from './scenarios/deploy.ts';
 import { deployPod } from './scenarios/deploy-pod.ts';
 import { deployValues } from './scenarios/deploy-values.ts';
 import { docs } from './scenarios/docs.ts';
+import { drill } from './scenarios/drill.ts';
 import { explain } from './scenarios/explain.ts';
 import { fleet } from './scenarios/fleet.ts';
 import { fleetOthers, fleetParted, fleetRefused, fleetStranger } from './scenarios/fleet-odd.ts';
@@ -109,6 +110,7 @@ export const scenarios: readonly Scenario[] = [
   pruneCluster,
   misses,
   load,
+  drill,
   monitoring,
   console_,
   image,

@@ -19,6 +19,7 @@ export async function planOf(values: DrillFlags, { env }: Pick<Io, 'env'>): Prom
     replicas,
     versitygw: await programAt('versitygw', values.versitygw, env['PATH']),
     prometheus: await programAt('prometheus', values.prometheus, env['PATH']),
+    distribution: await besideAt(values),
     own: settings === undefined ? {} : await settingsIn(settings),
   };
 }
@@ -38,6 +39,11 @@ async function programAt(name: string, given: string | undefined, path = ''): Pr
   for (const folder of path.split(delimiter).filter((each) => each !== ''))
     if (await isProgram(join(folder, name))) return join(folder, name);
   return undefined;
+}
+
+async function besideAt({ beside }: DrillFlags): Promise<string | undefined> {
+  if (beside === undefined || (await isProgram(beside))) return beside && resolve(beside);
+  throw new UsageError(`--beside ${beside} is not a program that can be run`);
 }
 
 function isProgram(path: string): Promise<boolean> {

@@ -19,6 +19,10 @@ export const drillFlags = {
   },
   versitygw: { value: 'FILE', help: 'the S3 server; default: versitygw on PATH' },
   prometheus: { value: 'FILE', help: 'evaluates the shipped alerts; default: prometheus on PATH' },
+  beside: {
+    value: 'FILE',
+    help: 'distribution 3, the registry program, as a cache beside us: the same pulls in the drills of the upstream, and of processes that end or stand still',
+  },
   output: {
     short: 'o',
     value: 'text|json|FILE.json',

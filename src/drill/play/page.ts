@@ -18,6 +18,7 @@ export function drillPage(result: DrillResult): string {
     `${played.length} drills, ${pulls} pulls of whole images, every byte checked.`,
     ...limits.map((limit) => `Left out: ${limit}.`),
     table(played),
+    ...besideTable(played),
     ...(missed.length === 0 ? [] : [`## Missed\n\n${missed.flatMap(missedLines).join('\n')}`]),
     ...skippedLines(outcomes),
   ].join('\n\n')}\n`;
@@ -53,10 +54,26 @@ function cellsOf(outcome: DrillOutcome): readonly string[] {
     seconds(warmMs.before),
     seconds(warmMs.during),
     noticedText(outcome),
-    outcome.wellMs === undefined ? 'never' : seconds(outcome.wellMs),
+    wellText(outcome.wellMs),
     `${mirror.lost} of ${mirror.ordered}`,
     outcome.objections.length === 0 ? 'passed' : 'missed',
   ];
+}
+
+/** The other cache, where it took part. */
+function besideTable(outcomes: readonly DrillOutcome[]): readonly string[] {
+  const rows = outcomes.flatMap(({ name, beside, failedOwn, wellMs }) =>
+    beside === undefined
+      ? []
+      : `| ${name} | ${failedOwn} | ${beside.failed} | ${wellText(wellMs)} | ${wellText(beside.wellMs)} | ${beside.wrongDelivered} |`,
+  );
+  const head =
+    '| drill | failed here | there | well here after | there | wrong bytes there |\n|---|---|---|---|---|---|';
+  return rows.length === 0 ? [] : [`## Distribution beside us\n\n${[head, ...rows].join('\n')}`];
+}
+
+function wellText(ms: number | undefined): string {
+  return ms === undefined ? 'never' : seconds(ms);
 }
 
 /** The first three, the earliest first. */

@@ -9,6 +9,7 @@ import { conditionsOf, createFaultWatch, type FaultWatch } from '../watch/condit
 import type { DrillImages } from '../watch/images.ts';
 import { createMirrorTasks } from '../watch/mirror-tasks.ts';
 import { createDrillClients, type DrillClients } from '../watch/pulls.ts';
+import { besidePlay } from './beside.ts';
 import { failuresOf, type JudgedForm, objectionsTo, seconds, warmTimes } from './judge.ts';
 
 /** What all drills of a run share. */
@@ -58,12 +59,16 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     now,
   });
   const mirror = createMirrorTasks(stand, name);
+  const { other } = stand;
+  const beside =
+    other === undefined || drill.takesOther !== true ? undefined : besidePlay({ ...fleet, other, now });
   const watch = createFaultWatch(
     [...stand.replicas.map(conditionsOf), ...(alerts === undefined ? [] : [alerts.firing])],
     now,
   );
   const stopping = new AbortController();
-  const loaded = load(fleet, clients, mirror.order, AbortSignal.any([fleet.signal, stopping.signal]));
+  const all = [clients, ...(beside === undefined ? [] : [beside.clients])];
+  const loaded = load(fleet, all, mirror.order, AbortSignal.any([fleet.signal, stopping.signal]));
   const restartsBefore = restartsOf(stand);
   try {
     await sleep(form.calmMs, fleet.signal);
@@ -78,10 +83,10 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     }
     const endedMs = now();
     const noticed = Object.fromEntries([...watch.seen].filter(([seen]) => !fleet.usual.has(seen)));
-    const recovery = await wellAfter(fleet);
+    const [recovery, otherWellMs] = await Promise.all([wellAfter(fleet), beside?.well()]);
     stopping.abort();
     await loaded;
-    await clients.finish(drainMs);
+    await Promise.all([clients.finish(drainMs), beside?.clients.finish(drainMs)]);
     const lost = await mirror.lost(mirrorMs, fleet.signal);
     fleet.images.forget();
     const times = { beganMs, endedMs };
@@ -98,13 +103,14 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
       ...recovery,
       mirror: { ordered: mirror.ordered(), lost },
       restarts: restartsOf(stand) - restartsBefore,
+      ...(beside === undefined ? {} : { beside: beside.outcome(drill, times, otherWellMs) }),
     };
     return { ...outcome, objections: objectionsTo(drill, outcome, judgedForm(fleet)) };
   } finally {
     stopping.abort();
     await watch.close();
     await loaded;
-    await clients.finish(0);
+    await Promise.all([clients.finish(0), beside?.clients.finish(0)]);
   }
 }
 
@@ -130,7 +136,7 @@ function judgedForm({ form, alerts }: PlayedFleet): JudgedForm {
 /** Pulls at their rate, whatever becomes of those before; sometimes a copy is ordered. */
 async function load(
   { images, form: { pullsPerSecond } }: PlayedFleet,
-  clients: DrillClients,
+  clients: readonly DrillClients[],
   order: (repository: string, tag: string) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -140,7 +146,7 @@ async function load(
     turn += 1;
     const isCold = (turn * coldShare) % 1 < coldShare;
     const image = isCold ? await images.cold() : images.warm[turn % images.warm.length];
-    if (image !== undefined) void clients.pull(image);
+    if (image !== undefined) for (const each of clients) void each.pull(image);
     if (!isCold || performance.now() - orderedAt < mirrorEveryMs) continue;
     orderedAt = performance.now();
     const { repository, tag } = await images.cold();

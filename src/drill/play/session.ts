@@ -23,6 +23,8 @@ export interface DrillPlan {
   /** Paths of programs; undefined: what needs them is left out. */
   readonly versitygw: string | undefined;
   readonly prometheus: string | undefined;
+  /** Distribution, to be beside us. */
+  readonly distribution: string | undefined;
   /** Sections of the settings of all replicas. */
   readonly own: Readonly<Record<string, unknown>>;
 }
@@ -99,12 +101,13 @@ function limitsOf({ prometheus, versitygw }: DrillPlan): readonly string[] {
 
 /** Each replica has pulled each warm image, and knows the login. */
 async function warmed(
-  { replicas, tokenFile }: DrillStand,
+  { replicas, other, tokenFile }: DrillStand,
   { warm }: DrillImages,
   checks: ReturnType<typeof createDigestThreads>,
 ): Promise<void> {
   const startedAt = performance.now();
-  for (const { url, name } of replicas) {
+  const beside = other === undefined ? [] : [{ url: other.url, name: 'the other cache' }];
+  for (const { url, name } of [...replicas, ...beside]) {
     const clients = createDrillClients({ url, tokenFile, checks, now: () => performance.now() - startedAt });
     for (const image of warm) await clients.pull(image);
     await clients.finish(10_000);

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSlept } from '../../base/time/wait.ts';
-import { ran } from './child.ts';
+import { ran } from './beside-program.ts';
 
 /** A directory that can be full, and read-only. */
 export interface DrillDisk {

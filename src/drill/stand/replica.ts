@@ -3,7 +3,7 @@ import { extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { freePort } from '../fronts/listening.ts';
 import { createTcpFront, type TcpFront } from '../fronts/tcp-front.ts';
-import { BesideProgram } from './child.ts';
+import { BesideProgram } from './beside-program.ts';
 
 /** One process of the fleet. */
 export interface FleetReplica {

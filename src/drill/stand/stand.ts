@@ -10,6 +10,7 @@ import { type Authority, type Certificate, createAuthority } from '../fronts/cer
 import { createHttpFront, type HttpFront } from '../fronts/http-front.ts';
 import { createTcpFront, type TcpFront } from '../fronts/tcp-front.ts';
 import { createReviewingCluster, kubeconfigFor } from './cluster.ts';
+import { createDistribution, type OtherCache } from './distribution.ts';
 import { createDrillDisk, type DrillDisk } from './machine.ts';
 import { createMemoryRegistry, type MemoryRegistry } from './registry.ts';
 import { createReplica, createReplicaPlace, type FleetReplica } from './replica.ts';
@@ -20,6 +21,8 @@ export interface StandOptions {
   readonly replicas: number;
   /** The path of an S3 server; undefined: each replica stores in a directory. */
   readonly versitygw: string | undefined;
+  /** The path of distribution, to be beside us; undefined: it is not. */
+  readonly distribution: string | undefined;
   readonly own: StandParts['own'];
   readonly inertiaMs: number;
   readonly signal: AbortSignal;
@@ -33,13 +36,14 @@ export interface DrillStand {
   readonly upstream: HttpFront;
   /** Certificates of the upstream: a good one, and one that has expired. */
   readonly certificates: { readonly good: Certificate; readonly expired: Certificate };
-  readonly authorityFile: string;
   readonly cluster: HttpFront;
   /** Undefined without an S3 server. */
   readonly bucket: (BucketServer & { readonly front: HttpFront }) | undefined;
   readonly replicas: readonly FleetReplica[];
   /** The disk of the first replica. */
   readonly disk: DrillDisk;
+  /** Undefined without one. */
+  readonly other: OtherCache | undefined;
   /** Where clients connect: the replicas that are ready, in turn. */
   readonly door: string;
   /** A login that the cluster accepts. */
@@ -64,7 +68,7 @@ export async function createDrillStand(options: StandOptions): Promise<DrillStan
 }
 
 async function started(
-  { replicas: count, versitygw, own, inertiaMs, signal }: StandOptions,
+  { replicas: count, versitygw, distribution, own, inertiaMs, signal }: StandOptions,
   defer: (end: () => Promise<unknown>) => void,
 ): Promise<Omit<DrillStand, 'close'>> {
   const kept = <Part extends { close(): Promise<void> }>(part: Part): Part => {
@@ -101,21 +105,26 @@ async function started(
     defer(() => replica.child.stop());
     replicas.push(replica);
   }
+  const authorityFile = join(folder, standFiles.authority);
+  const other =
+    distribution === undefined
+      ? undefined
+      : await createDistribution(folder, distribution, upstream.url, authorityFile);
+  if (other !== undefined) defer(() => other.child.stop());
   const door = await openedDoor(replicas, defer);
   const storeFolders =
     bucket === undefined ? places.map((place) => join(diskOf(folder, place), 'store')) : [bucket.folder];
-  const authorityFile = join(folder, standFiles.authority);
   return {
     ...{
       folder,
       registry,
       upstream,
       certificates,
-      authorityFile,
       cluster,
       bucket,
       replicas,
       disk,
+      other,
       storeFolders,
     },
     door: `http://${door.host}`,

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../fronts/listening.ts';
-import { BesideProgram } from './child.ts';
+import { BesideProgram } from './beside-program.ts';
 
 /** An S3 server over a folder, whose objects are files. */
 export interface BucketServer {

@@ -56,12 +56,8 @@ export const bucketDrills: readonly Drill[] = [
   bucketDrill('slowdown', 'S3 answers 503 SlowDown', refuses(503, 'SlowDown'), {
     conditions: [],
     alerts: ['QuaysideS3Throttled'],
-    mostWarmMs,
   }),
-  bucketDrill('403', 'S3 answers 403 AccessDenied', refuses(403, 'AccessDenied'), {
-    ...unusable,
-    mostWarmMs,
-  }),
+  bucketDrill('403', 'S3 answers 403 AccessDenied', refuses(403, 'AccessDenied'), unusable),
   bucketDrill(
     'truncated',
     'objects of S3 end at half of their bytes',

@@ -67,8 +67,10 @@ export const processDrills: readonly Drill[] = [
     fault: 'one replica is killed (SIGKILL), and started again after 1 s',
     async start(stand) {
       firstOf(stand).child.signal('SIGKILL');
+      stand.other?.child.signal('SIGKILL');
       return () => undefined;
     },
+    takesOther: true,
     conditions: [],
     alerts: [],
     isShort: true,
@@ -80,8 +82,13 @@ export const processDrills: readonly Drill[] = [
     async start(stand) {
       const { child } = firstOf(stand);
       child.signal('SIGSTOP');
-      return () => child.signal('SIGCONT');
+      stand.other?.child.signal('SIGSTOP');
+      return () => {
+        child.signal('SIGCONT');
+        stand.other?.child.signal('SIGCONT');
+      };
     },
+    takesOther: true,
     holdMs: 20_000,
     conditions: [],
     alerts: [],

@@ -27,6 +27,8 @@ export interface Drill {
   readonly mostWarmMs?: number;
   /** How long it lasts at least, milliseconds. Default: as long as all. */
   readonly holdMs?: number;
+  /** Another cache takes part where there is one. */
+  readonly takesOther?: true;
   /** Part of the short form. */
   readonly isShort?: true;
 }

@@ -23,6 +23,7 @@ function upstreamDrill(
     layer: 'upstream',
     fault,
     excusesCold: true,
+    takesOther: true,
     async start({ upstream }) {
       upstream.set(trouble);
       return () => upstream.set(undefined);
@@ -72,6 +73,7 @@ export const upstreamDrills: readonly Drill[] = [
     layer: 'upstream',
     fault: 'the certificate of the registry has expired',
     excusesCold: true,
+    takesOther: true,
     async start({ upstream, certificates }) {
       upstream.certify(certificates.expired);
       return () => upstream.certify(certificates.good);

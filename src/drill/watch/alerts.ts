@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { field, jsonOrNone, listOf, textOf } from '../../base/text/json.ts';
 import { freePort } from '../fronts/listening.ts';
-import { BesideProgram } from '../stand/child.ts';
+import { BesideProgram } from '../stand/beside-program.ts';
 import type { FleetReplica } from '../stand/replica.ts';
 
 /** Prometheus with the shipped rules, whose times are seconds. */

@@ -1,0 +1,25 @@
+/** One part of the release gate, as it ended. */
+export interface GateStep {
+  readonly name: 'drill' | 'conformance' | 'fuzz';
+  readonly isPassed: boolean;
+  readonly tookMs: number;
+  /** Its last words: one line, or of a failure more. */
+  readonly said: readonly string[];
+}
+
+/** The page: a verdict, a row for each part, the words of what failed, the page of the drill. */
+export function gatePage(steps: readonly GateStep[], drill: string, at: string): string {
+  const failed = steps.filter(({ isPassed }) => !isPassed);
+  const rows = steps.map(
+    ({ name, isPassed, tookMs, said }) =>
+      `| ${name} | ${isPassed ? 'passed' : '**failed**'} | ${Math.round(tookMs / 1000)} s | ${isPassed ? (said[0] ?? '') : 'see below'} |`,
+  );
+  return [
+    `# Release gate: ${failed.length === 0 ? 'passed' : 'failed'}`,
+    `${at.slice(0, 16).replace('T', ' ')} UTC`,
+    ['| | | | |', '|---|---|---|---|', ...rows].join('\n'),
+    ...failed.map(({ name, said }) => `## ${name}\n\n\`\`\`\n${said.join('\n')}\n\`\`\``),
+    drill.replace(/^#/gm, '##').trimEnd(),
+    '',
+  ].join('\n\n');
+}
