@@ -5,7 +5,7 @@ import type { DrillResult } from '../../../src/drill/drill.ts';
 import { command } from '../fixtures/quayside.ts';
 import type { Scenario } from '../scenario.ts';
 
-/** The drill that is shipped, with real S3 and the real rules: the short form, or with --long all. */
+/** The drill, with real S3 and the shipped rules: its short form, with --long all of it. */
 export const drill: Scenario = {
   name: 'drill',
   needs: ['versitygw', 'prometheus'],
