@@ -59,6 +59,7 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   htm: /^console\/parts\/html\.ts$/,
   uplot: /^console\/parts\/chart\.ts$/,
   'hdr-histogram-js': /^load\/histogram\.ts$/,
+  '@opentelemetry/': /^telemetry\/tracing\//,
   'pino-pretty': /^telemetry\/pretty-lines\.ts$/,
   pino: /^telemetry\/log\.ts$/,
   commander: /^cli\/(flags\/flag-table|help\/help)\.ts$/,

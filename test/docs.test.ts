@@ -162,6 +162,10 @@ const noSettings: ReadonlySet<string> = new Set([
   'firstByteMs',
   'totalMs',
   'intervalMs',
+  // Attributes of spans and resources, of the conventions of OpenTelemetry.
+  'url.full',
+  'service.version',
+  'service.instance.id',
 ]);
 
 test('every setting that a document names stands in the sample file', async (t) => {

@@ -1,6 +1,7 @@
 // Room `app`: makes every instance, connects the parts and closes them. In: the configuration, a
 // log, the environment. Out: a running service. Imports: every room below.
 
+import manifest from '../../package.json' with { type: 'json' };
 import { createAttempts } from '../auth/attempts.ts';
 import { createBcrypt } from '../auth/robots/bcrypt.ts';
 import { isRootIn, labelRightsKey } from '../auth/rules/stream-paths.ts';
@@ -17,9 +18,11 @@ import { OwnCuts } from '../proxy/http/own-cuts.ts';
 import { RecentFailures } from '../proxy/http/recent-failures.ts';
 import { answersForwarded } from '../proxy/operators/leader.ts';
 import { createBufferPool } from '../store/buffers.ts';
+import { toldStore } from '../store/told-blobs.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createRequestTrace } from '../telemetry/request-trace.ts';
+import { configuredTracing } from '../telemetry/tracing/tracing.ts';
 import type { WorkerPlace } from '../workers/place.ts';
 import { readKeyPair } from './certificate.ts';
 import { bucketFault, configuredBucket } from './conditions/bucket.ts';
@@ -86,10 +89,18 @@ const lastWordsMs = 2_000;
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
 export async function createService(config: Config, options: ServiceOptions): Promise<Service> {
   const { log, env, clock, workers } = options;
-  const meters = describedMetrics(config, env, workers?.welcome.count);
+  const tracing = await configuredTracing({
+    env,
+    log,
+    version: manifest.version,
+    worker: workers?.welcome.number,
+    trustedParents: config.tracing.trustedParents,
+  });
+  const meters = describedMetrics(config, env, workers?.welcome.count, tracing?.exemplar);
   const signs = createSigns(clock?.now);
   const states = new UpstreamStates();
-  const ours = states.noted(signs.noted(logged({ ...meters.events, ...mirrorMetrics(meters) }, log)));
+  const counted = states.noted(signs.noted(logged({ ...meters.events, ...mirrorMetrics(meters) }, log)));
+  const ours = tracing?.spanned(counted) ?? counted;
   const trace = createRequestTrace(log);
   const events = trace.traced(config.log.qciAppci ? parityLogged(ours, log) : ours);
   const bucket = await configuredBucket(config, events);
@@ -99,10 +110,15 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     counted: (address, token) => fleet?.tell({ kind: 'failed-login', address, ...defined({ token }) }),
   });
   const storeCheck = new StoreCheck(config, events);
-  const { store, files, kernel } = await servedStore(config, buffers, {
+  const {
+    store: medium,
+    files,
+    kernel,
+  } = await servedStore(config, buffers, {
     store: storeCheck.events,
     disk: copiesTold(events, () => fleet),
   });
+  const store = toldStore(medium, events);
   const tokenKeys = createKeptKeys({
     records: store.records,
     own: workers?.welcome.tokenSecret,
@@ -215,6 +231,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
       () => generations.closeUpstreams(),
       () => passwords.close(),
       () => duties.close(),
+      () => tracing?.close(),
     ]);
   }
 

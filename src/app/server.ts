@@ -45,6 +45,7 @@ import { pullApi } from '../proxy/pull/pull-api.ts';
 import { schemaless } from '../proxy/schemaless.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
+import { openMetricsType, prefersOpenMetrics, type ShownMetrics } from '../telemetry/metrics/exemplars.ts';
 import type { Metrics } from '../telemetry/metrics/metrics.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
 import { type KeyPair, type RenewalOptions, readKeyPair, renewedCertificate } from './certificate.ts';
@@ -117,7 +118,10 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     clientAddress: (request) => clientAddress(request),
     cuts,
     ...(failures && { failures: { fresh: ids.fresh, add: (request) => failures.add(request) } }),
-    events: { answered: closingWhenIdle(app, events.answered) },
+    events: {
+      answered: closingWhenIdle(app, events.answered),
+      ...defined({ requestOpened: events.requestOpened }),
+    },
   });
   requestTargets(app);
   if (config.log.qciAppci) parityLog(app, { write: parityWriter(parts.log) });
@@ -205,7 +209,7 @@ function closingWhenIdle<Event>(
 interface AdminServerParts {
   /** All conditions now. Default: they are not shown. */
   readonly status?: StatusOptions['status'];
-  readonly meters: Pick<Metrics, 'contentType' | 'text'>;
+  readonly meters: ShownMetrics;
   readonly isReady: () => Promise<boolean>;
   /** Lines below the answer of `/readyz`. Default: none. */
   readonly notes?: () => readonly string[];
@@ -235,7 +239,11 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
   const { meters, mirror, listen, status, explain, console } = parts;
   const app = createServer();
   health(app, parts);
-  app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
+  app.get('/metrics', async ({ headers }, reply) =>
+    meters.openMetrics !== undefined && prefersOpenMetrics(headers.accept)
+      ? reply.type(openMetricsType).send(await meters.openMetrics())
+      : reply.type(meters.contentType).send(await meters.text()),
+  );
   const door = {
     ...parts,
     attempts: endingWith(app, createAttempts()),

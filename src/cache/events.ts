@@ -1,3 +1,4 @@
+import type { LastingEvent } from '../base/flow/lasting.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
 import type { UpstreamLie } from '../upstream/upstream.ts';
@@ -44,6 +45,12 @@ export interface FillName {
 export interface CacheEvents {
   /** One question was answered. */
   read(event: { readonly kind: ReadKind; readonly hit: Hit }): void;
+  /** What a tag names is found out, for a request or another member. */
+  tagResolving?: LastingEvent<{
+    readonly upstream: string;
+    readonly repository: Repository;
+    readonly tag: Tag;
+  }>;
   /** A tag was looked up in memory and store, before its upstream is asked. */
   tagLookedUp?(event: {
     readonly upstream: string;
@@ -77,6 +84,8 @@ export interface CacheEvents {
     /** Of a tag: when the upstream last confirmed it, milliseconds since the epoch. */
     readonly checkedAt: number | undefined;
   }): void;
+  /** A download begins: what it asks for, it asks for within the event. */
+  fillStarting?: LastingEvent<FillName & { readonly repository: Repository }>;
   /** A download began. */
   fillStarted(event: FillName): void;
   /** A download ended: in the store; not kept, and why; or broken. */

@@ -1,9 +1,14 @@
+import type { LastingEvent, TraceHeaders } from '../base/flow/lasting.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { MemberAnswer } from './protocol/answer.ts';
 import type { MemberAsk } from './protocol/ask.ts';
 
 /** What the fleet reports while it works. Members are few, but no label of a metric. */
 export interface FleetEvents {
+  /** A member is asked, until the head of its answer. */
+  memberAsking?: LastingEvent<{ readonly member: string; readonly ask: MemberAsk }>;
+  /** A member's question is answered. `trace`: the headers of the trace that it was asked in. */
+  memberAnswering?: LastingEvent<{ readonly ask: MemberAsk; readonly trace: TraceHeaders }>;
   /** A member answered a question of ours. */
   memberAsked(event: { readonly kind: MemberAsk['kind']; readonly word: MemberAnswer['word'] }): void;
   /** A member gave no answer of this protocol, or broke one off. */

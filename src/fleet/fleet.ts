@@ -2,6 +2,7 @@
 // Out: an upstream that asks the owner of the content. Imports: base, fleet/members,
 // fleet/protocol, oci, upstream/download; types of upstream.
 
+import { defined } from '../base/text/defined.ts';
 import type { Clock } from '../base/time/wait.ts';
 import { createDownloads } from '../upstream/download/downloads.ts';
 import type { ConnectOptions } from '../upstream/download/pooled-socket.ts';
@@ -82,6 +83,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const client = createMemberClient({
     ...{ wire: downloads, line: line ?? (() => plain), isTls: line !== undefined, seals, ...times },
     received: (bytes) => events?.memberBytes?.({ direction: 'received', bytes }),
+    ...defined({ asking: events?.memberAsking }),
   });
   const news = new News({ members, client, ...times });
   const listeners: ((news: MemberNews) => void)[] = [];

@@ -1,6 +1,7 @@
 // Room `store`: what a medium must do: blobs, records, sweep, usable or not. In: nothing. Out: the
 // interface, its keys, and the medium in memory. Imports: base, oci.
 
+import type { LastingEvent } from '../base/flow/lasting.ts';
 import { createOutage, type Outage } from '../base/state/outage.ts';
 import type { BlobStore, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -47,8 +48,13 @@ export interface CachedBlobs extends BlobStore {
   learned?(descriptor: Descriptor): void;
 }
 
+/** What a store is asked for by digest. */
+type BlobOperation = 'stat' | 'open' | 'put' | 'adopt';
+
 /** What a store reports while it works. */
 export interface StoreEvents {
+  /** A blob is looked up, opened, or stored. */
+  blobAccessing?: LastingEvent<{ readonly operation: BlobOperation; readonly digest: Digest }>;
   /** One call to S3 ended. */
   called(event: {
     readonly operation: string;

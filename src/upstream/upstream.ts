@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { LastingEvent } from '../base/flow/lasting.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Cancellable, RegistryReader } from '../oci/registry-reader.ts';
@@ -53,15 +54,20 @@ export interface Upstream extends RegistryReader {
   close(): Promise<void>;
 }
 
+/** An HTTP request to an upstream, or to where it leads. */
+export interface SentRequest {
+  readonly upstream: string;
+  readonly kind: UpstreamRequestKind;
+  readonly method: string;
+  readonly url: URL;
+}
+
 /** What an upstream reports while it works. All labels come from small closed sets. */
 export interface UpstreamEvents {
+  /** One HTTP request, until the head of its answer. Its URL may be signed. */
+  requesting?: LastingEvent<SentRequest>;
   /** One HTTP request goes out. Its URL may be signed. */
-  requestSent?(event: {
-    readonly upstream: string;
-    readonly kind: UpstreamRequestKind;
-    readonly method: string;
-    readonly url: URL;
-  }): void;
+  requestSent?(event: SentRequest): void;
   /** One HTTP request ended: `status` 0 is a network failure. */
   requested(event: {
     readonly upstream: string;

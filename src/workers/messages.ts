@@ -41,6 +41,13 @@ export interface ReadyFacts {
  */
 export type WorkerQuestion = 'metrics' | 'ready' | 'prepare' | 'alive';
 
+/** All metrics of all workers, as the primary answers it. */
+export interface JoinedPage {
+  readonly text: string;
+  /** What belongs to the histograms of it. */
+  readonly exemplars: unknown;
+}
+
 export interface AskMessage {
   readonly kind: 'ask';
   readonly id: number;

@@ -1,9 +1,10 @@
 import { shared } from '../base/flow/single-flight.ts';
+import { fieldsOf, isText } from '../base/text/json.ts';
 import { type Clock, systemClock } from '../base/time/wait.ts';
 import { workerName } from '../fleet/members/worker-names.ts';
 import type { FailedRequest } from '../proxy/http/recent-failures.ts';
 import type { PrimaryChannel } from './forks.ts';
-import type { AskMessage, ReadyFacts, ToWorker, Welcome, WorkerQuestion } from './messages.ts';
+import type { AskMessage, JoinedPage, ReadyFacts, ToWorker, Welcome, WorkerQuestion } from './messages.ts';
 import { WorkerQuestions } from './questions.ts';
 
 /** What the primary asks a worker. Neither rejects. */
@@ -108,10 +109,10 @@ export class WorkerPlace {
     this.#channel.send({ kind: 'ready', facts });
   }
 
-  /** The page of metrics of all workers; undefined when the primary does not answer. */
-  async metricsText(): Promise<string | undefined> {
-    const text = await this.#asked('metrics');
-    return typeof text === 'string' ? text : undefined;
+  /** The metrics of all workers; undefined when the primary does not answer. */
+  async metricsPage(): Promise<JoinedPage | undefined> {
+    const { text, exemplars } = fieldsOf(await this.#asked('metrics'));
+    return isText(text) ? { text, exemplars } : undefined;
   }
 
   /** A request failed here; passed on to the worker on duty, unless there are too many. */

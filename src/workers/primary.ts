@@ -1,7 +1,15 @@
 import { type Clock, hasSlept, systemClock, unlessAborted, withTimeout } from '../base/time/wait.ts';
 import { workerName } from '../fleet/members/worker-names.ts';
 import type { Fork } from './forks.ts';
-import type { AskMessage, ReadyFacts, ToWorker, Welcome, WorkerQuestion, WorkerWord } from './messages.ts';
+import type {
+  AskMessage,
+  JoinedPage,
+  ReadyFacts,
+  ToWorker,
+  Welcome,
+  WorkerQuestion,
+  WorkerWord,
+} from './messages.ts';
 import { WorkerQuestions } from './questions.ts';
 import { type LateStart, type SlotEnd, type WorkerBegin, WorkerSlot } from './slot.ts';
 import type { LineOutput } from './whole-lines.ts';
@@ -29,6 +37,8 @@ interface MetricsSum {
   ended(worker: number): void;
   /** The page of metrics. */
   text(): Promise<string>;
+  /** What belongs to its histograms, for who writes them. */
+  exemplars(): unknown;
 }
 
 interface PrimaryOptions {
@@ -220,13 +230,13 @@ export class Primary {
         return;
       case 'ask': {
         const { id, question } = message;
-        const value = question === 'metrics' ? await this.#metricsText() : await this.#othersReady(slot);
+        const value = question === 'metrics' ? await this.#metricsPage() : await this.#othersReady(slot);
         slot.send({ kind: 'answer', id, value });
       }
     }
   }
 
-  async #metricsText(): Promise<string> {
+  async #metricsPage(): Promise<JoinedPage> {
     const { metrics } = this.#options;
     await Promise.all(
       this.#serving().map(async (slot) => {
@@ -234,7 +244,7 @@ export class Primary {
         if (value !== undefined && slot.isReady) metrics.taken(slot.number, value);
       }),
     );
-    return metrics.text();
+    return { text: await metrics.text(), exemplars: metrics.exemplars() };
   }
 
   /** One that is being started anew takes no connection, and none of those of the others. */

@@ -106,7 +106,10 @@ test('of every setting it is decided whether a change takes a restart', (t) => {
   const restart = places.filter((place) => !isReloadable(place.split('.')));
   t.same(
     restart.filter((place) => !/^(?:admin|conditions|fleet|memory|spool|store|tls)\./.test(place)),
-    ['listen', 'log.qciAppci', 'workers', 'shutdownDelayMs', 'shutdownGraceMs', 'sendfile', 'mirror.listen'],
+    [
+      ...['listen', 'log.qciAppci', 'tracing.trustedParents', 'workers', 'shutdownDelayMs'],
+      ...['shutdownGraceMs', 'sendfile', 'mirror.listen'],
+    ],
   );
   for (const place of reloadable)
     t.ok(

@@ -27,7 +27,7 @@ const policy = {
   ...{ freshMs: 30_000, refreshBehindMs: 30_000, staleMs: 3_600_000, negativeMs: 1 },
   ...({ immutable: [], gone: 'hide', historyEntries: 3 } as const),
 };
-const silent = new Proxy({}, { get: () => () => undefined }) as Parameters<
+const silent = new Proxy({}, { get: () => (_event: unknown, run?: () => unknown) => run?.() }) as Parameters<
   typeof createCacheContext
 >[0]['events'];
 export const members = 3;

@@ -101,7 +101,7 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
       memory: { maxBytes: 1e6, maxEntryBytes: 1_000 },
       buffers: createBufferPool(),
       isStoredOnce: options.stores === undefined,
-      events: new Proxy(silent, { get: (_t, name) => (name === 'tagMoved' ? moved : () => undefined) }),
+      events: new Proxy(silent, { get: (_t, name) => (name === 'tagMoved' ? moved : unheard) }),
     });
     const upstream = askedOnce(
       createUpstream({
@@ -170,9 +170,16 @@ export function inOrder(rig: FleetRig, key: string): readonly RigMember[] {
 }
 
 function recorder(events: [string, unknown][]): Partial<FleetEvents> {
-  return new Proxy({}, { get: (_target, name) => (event: unknown) => events.push([String(name), event]) });
+  return new Proxy(
+    {},
+    {
+      get: (_target, name) => (event: unknown, run?: () => unknown) =>
+        run === undefined ? events.push([String(name), event]) : run(),
+    },
+  );
 }
 
-const silent = new Proxy({}, { get: () => () => undefined }) as Parameters<
-  typeof createCacheContext
->[0]['events'];
+/** Of an event that lasts, what it encloses is run. */
+const unheard = (_event: unknown, run?: () => unknown): unknown => run?.();
+
+const silent = new Proxy({}, { get: () => unheard }) as Parameters<typeof createCacheContext>[0]['events'];

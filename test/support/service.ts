@@ -45,6 +45,8 @@ export interface ServiceRigOptions {
   readonly directory?: string;
   /** Clients wait for manifests and blobs by it. Default: the system's. */
   readonly clock?: Clock;
+  /** The environment of the service. Default: empty. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Another registry to stand for `quay.io`; not closed. */
   readonly double?: RegistryDouble;
 }
@@ -83,7 +85,7 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
     now: () => given.now() + aheadMs,
     setTimeout: (callback, ms) => timers.setTimeout(callback, ms),
   };
-  const service = await createService(started, { log, env: {}, clock });
+  const service = await createService(started, { log, env: options.env ?? {}, clock });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= service.close();

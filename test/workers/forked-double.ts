@@ -66,6 +66,7 @@ export function primaryRig(count: number) {
       taken: (worker, value) => void metrics.taken.push([worker, value]),
       ended: (worker) => void metrics.ended.push(worker),
       text: async () => 'the page',
+      exemplars: () => [],
     },
     events: {
       workerReady: (event) => events.push(['ready', event]),

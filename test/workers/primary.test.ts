@@ -107,7 +107,7 @@ test('the page of metrics has those of every worker that answers', async (t) => 
   }
   await clock.pass(2_000);
   t.same(metrics.taken, [[1, ['a']]], 'one that does not answer within 2 s is left out');
-  t.same(at(0).told.at(-1), { kind: 'answer', id: 7, value: 'the page' });
+  t.same(at(0).told.at(-1), { kind: 'answer', id: 7, value: { text: 'the page', exemplars: [] } });
 });
 
 test('all are ready when every other one that serves says so', async (t) => {

@@ -1,8 +1,8 @@
 // Room `app/replicas`: what replicas share beside the store: content, news, reviews, the order to
 // forget. In: the configuration, parts. Out: instances for `app`. Imports: auth/clusters,
-// auth/tokens, base, fleet, fleet/members, fleet/protocol, kubernetes, proxy/members, store; types
-// of auth, cache, cache/registry, config, proxy/http, store/disk-tier, telemetry,
-// telemetry/metrics, upstream, upstream/download, workers.
+// auth/tokens, base, fleet, fleet/members, fleet/protocol, kubernetes, proxy/members, store,
+// telemetry/metrics; types of auth, cache, cache/registry, config, proxy/http, store/disk-tier,
+// telemetry, upstream, upstream/download, workers.
 
 import { randomBytes } from 'node:crypto';
 import { readOnChange } from '../../base/state/watched-file.ts';

@@ -1,11 +1,12 @@
 import { sleep } from '../../base/time/wait.ts';
 import type { FailedRequest, RecentFailures } from '../../proxy/http/recent-failures.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { exemplarLines, openMetricsPage, type ShownMetrics } from '../../telemetry/metrics/exemplars.ts';
 import type { Metrics } from '../../telemetry/metrics/metrics.ts';
 import type { WorkerPlace } from '../../workers/place.ts';
 
 interface WorkerParts {
-  readonly meters: Pick<Metrics, 'contentType' | 'text' | 'values'>;
+  readonly meters: ShownMetrics & Pick<Metrics, 'values'>;
   /** Whether this process could answer a pull now. */
   readonly isReady: () => Promise<boolean>;
   readonly failures: Pick<RecentFailures, 'add'>;
@@ -14,7 +15,7 @@ interface WorkerParts {
 
 /** What one process of several shows for all of them; for itself where it is alone. */
 interface AmongWorkers {
-  readonly meters: Pick<Metrics, 'contentType' | 'text'>;
+  readonly meters: ShownMetrics;
   readonly isReady: () => Promise<boolean>;
   readonly failures: Pick<RecentFailures, 'add'>;
   /**
@@ -49,7 +50,15 @@ export function amongWorkers(place: WorkerPlace | undefined, parts: WorkerParts)
   return {
     meters: {
       contentType: meters.contentType,
-      text: async () => (await place.metricsText()) ?? (await meters.text()),
+      text: async () => (await place.metricsPage())?.text ?? (await meters.text()),
+      ...(meters.openMetrics && {
+        async openMetrics() {
+          const page = await place.metricsPage();
+          return page === undefined
+            ? (meters.openMetrics?.() ?? '')
+            : openMetricsPage(page.text, exemplarLines(page.exemplars));
+        },
+      }),
     },
     isReady: async () => (await isReady()) && (await place.areOthersReady()),
     failures: {

@@ -1,3 +1,4 @@
+import { lasting } from '../../base/flow/lasting.ts';
 import { defined } from '../../base/text/defined.ts';
 import { ContentMismatch, type Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -69,15 +70,20 @@ export function createFills({ spool, store, events, stored, isStoredBy }: FillsO
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
 
   const started = ({ upstream, repository, requestId, ...start }: FillStart): JoinedFill => {
-    events.fillStarted({ upstream, digest: start.digest });
-    const key = keyOf(upstream, start.digest);
+    const { digest } = start;
+    events.fillStarted({ upstream, digest });
+    const key = keyOf(upstream, digest);
     const begun = {
-      fill: new Fill({ ...start, spool, store, storeFailed, ...defined({ isStoredBy }) }),
+      fill: lasting(
+        events.fillStarting,
+        { upstream, digest, repository },
+        () => new Fill({ ...start, spool, store, storeFailed, ...defined({ isStoredBy }) }),
+      ),
       repository,
       isNew: true,
     };
-    running.set(key, { ...begun, upstream, digest: start.digest, isNew: false, requests: 1 });
-    ended(begun.fill, key, { upstream, digest: start.digest, requestId }).catch(storeFailed);
+    running.set(key, { ...begun, upstream, digest, isNew: false, requests: 1 });
+    ended(begun.fill, key, { upstream, digest, requestId }).catch(storeFailed);
     return begun;
   };
 

@@ -1,4 +1,5 @@
 import type { LRUCache } from 'lru-cache';
+import { lasting } from '../../base/flow/lasting.ts';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { ageMs, withTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -56,7 +57,7 @@ interface TagResolverOptions {
   /** How long a client waits for the upstream while an older answer is at hand, milliseconds. */
   readonly patienceMs: number;
   readonly now: () => number;
-  readonly events?: Pick<CacheEvents, 'tagLookedUp' | 'tagMoved'>;
+  readonly events?: Pick<CacheEvents, 'tagLookedUp' | 'tagMoved' | 'tagResolving'>;
 }
 
 /** What a question brought; old where the replica that was asked could not ask either. */
@@ -77,6 +78,10 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
 
   async function resolve(repository: Repository, { digest, tag }: Reference): Promise<ServedManifest> {
     if (digest !== undefined) return served(await manifests.get(repository, digest));
+    return lasting(events?.tagResolving, { ...scopeOf(repository), tag }, () => tagged(repository, tag));
+  }
+
+  async function tagged(repository: Repository, tag: Tag): Promise<ServedManifest> {
     const pointer = await tags.find(scopeOf(repository), tag);
     if (pointer === undefined) {
       events?.tagLookedUp?.({ ...scopeOf(repository), tag });

@@ -133,6 +133,17 @@ export const settingsSchema = closed({
   admin,
   conditions,
   log,
+  /** Traces of OpenTelemetry, which the variables of its standard turn on. */
+  tracing: section({
+    /**
+     * Networks (CIDR) of clients whose `traceparent` makes a request part of their trace, at most
+     * 256. Of others it is only linked, so that no client decides what is recorded here. Default:
+     * every client.
+     */
+    trustedParents: Type.Optional(
+      Type.Array(leaf(parseProxies, { description: 'a network, such as 10.0.0.0/8' }), { maxItems: 256 }),
+    ),
+  }),
   /**
    * Processes that serve: a number, or `auto` for one on each core. More than one helps where one
    * process keeps its core busy all the time. Default 1.

@@ -1,3 +1,4 @@
+import { type LastingEvent, lasting, type TraceHeaders } from '../../base/flow/lasting.ts';
 import { createLru } from '../../base/state/lru.ts';
 import { anySignal, type Clock, systemClock, withFairTimeout } from '../../base/time/wait.ts';
 import { digestOf } from '../../oci/digest.ts';
@@ -51,6 +52,8 @@ interface MemberClientOptions extends ProvenGetOptions {
   readonly clock?: Clock;
   /** Bytes of bodies came from a member. */
   readonly received?: (bytes: number) => void;
+  /** Default: no event. */
+  readonly asking?: LastingEvent<{ readonly member: string; readonly ask: MemberAsk }>;
 }
 
 const pingMs = 2_000;
@@ -63,7 +66,7 @@ const mostWholeBytes = 32 * 1024 * 1024;
 
 /** A client over HTTP/1.1 connections that are used again. */
 export function createMemberClient(options: MemberClientOptions): MemberClient {
-  const { clock = systemClock, received } = options;
+  const { clock = systemClock, received, asking } = options;
   const proven = createProvenGet(options);
   /** The process that answers under each name, which a question is for. */
   const instances = createLru<string, string>(1_000);
@@ -103,7 +106,16 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
     return pong.isAsking === true ? 'asking' : 'idle';
   }
 
-  async function ask(member: string, question: MemberAsk, asker?: AbortSignal): Promise<MemberReply> {
+  function ask(member: string, question: MemberAsk, asker?: AbortSignal): Promise<MemberReply> {
+    return lasting(asking, { member, ask: question }, (trace) => answerOf(member, question, trace, asker));
+  }
+
+  async function answerOf(
+    member: string,
+    question: MemberAsk,
+    trace: TraceHeaders,
+    asker?: AbortSignal,
+  ): Promise<MemberReply> {
     const path = pathOf(question);
     if (path.length > longestPath) throw new MemberFailed('the question is too long for members', 'unasked');
     const control = new AbortController();
@@ -112,7 +124,10 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
     );
     try {
       const signal = anySignal(asker, control.signal);
-      const { response, statement } = await get(member, path, { signal, informed: () => watch.sign() });
+      const { response, statement } = await get(member, path, {
+        ...{ signal, informed: () => watch.sign() },
+        ...(asking && { trace }),
+      });
       const answer = parseAnswer(statement);
       if (answer?.word !== 'found') {
         watch[Symbol.dispose]();

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { TraceHeaders } from '../../base/flow/lasting.ts';
 import { fieldsOf, isObject } from '../../base/text/json.ts';
 import type { Downloads } from '../../upstream/download/downloads.ts';
 import type { ConnectOptions } from '../../upstream/download/pooled-socket.ts';
@@ -43,6 +44,8 @@ interface GetOptions {
   readonly informed?: () => void;
   readonly news?: readonly MemberNews[];
   readonly forwarded?: ForwardedRequest;
+  /** Part of the proof: a stranger adds nothing to a trace. */
+  readonly trace?: TraceHeaders;
 }
 
 interface ProvenAnswer {

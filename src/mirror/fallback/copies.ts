@@ -1,4 +1,5 @@
 import { createLru } from '../../base/state/lru.ts';
+import { defined } from '../../base/text/defined.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { ImageReference } from '../references/image-reference.ts';
@@ -12,6 +13,8 @@ interface MissCopiesOptions {
   readonly maxEntries: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** What asks now; see MissEvents. Default: unknown. */
+  readonly cause?: () => string | undefined;
 }
 
 /** The copies that misses have asked for. */
@@ -23,7 +26,13 @@ interface MissCopies {
 }
 
 /** No copies yet. */
-export function createMissCopies({ queue, requeueMs, maxEntries, now }: MissCopiesOptions): MissCopies {
+export function createMissCopies({
+  queue,
+  requeueMs,
+  maxEntries,
+  now,
+  cause,
+}: MissCopiesOptions): MissCopies {
   const queued = createLru<string, Digest>(maxEntries, { keepMs: requeueMs, now });
   return {
     add(destination, { registry, repository, reference, text, sourceTagRef }, sourceDigest) {
@@ -38,7 +47,7 @@ export function createMissCopies({ queue, requeueMs, maxEntries, now }: MissCopi
         createdAt: now(),
         sourceDigest,
         currentDigest: '',
-        ...(sourceTagRef === undefined ? {} : { sourceTagRef }),
+        ...defined({ sourceTagRef, cause: cause?.() }),
       });
     },
     forget: (destination) => void queued.delete(destination),

@@ -35,6 +35,8 @@ type OnMiss = 'serve' | 'wait' | 'queue' | 'off';
 export type MissOutcome = 'served' | 'arrived' | 'queued' | 'absent' | 'denied' | 'limited' | 'unavailable';
 
 export interface MissEvents {
+  /** What asks now, as a `traceparent`; undefined where that is not traced. */
+  missCause?(): string | undefined;
   /** The upstream has no such tag, and a rule named a source for it. */
   missed(event: { readonly outcome: MissOutcome }): void;
   /** The wait for a copy ended because the upstream could not be asked for it. */
@@ -91,7 +93,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   const sources = createMissSources({ ...options, upstream, questions, maxEntries, requeueMs, now });
   const history = createHistory({ ...options, upstream: upstream.name, isHad });
   const search = createMissSearch({ upstream: upstream.name, history, sources, questions, maxEntries });
-  const copies = createMissCopies({ maxEntries, now, queue, requeueMs });
+  const copies = createMissCopies({ maxEntries, now, queue, requeueMs, cause: () => events.missCause?.() });
   const closing = new AbortController();
 
   const ended = (outcome: MissOutcome): void => events.missed?.({ outcome });

@@ -2,6 +2,7 @@
 // queue, endpoints, a configuration. Out: copies; lines of the log. Imports: base, image-streams,
 // mirror, mirror/ci, mirror/images, mirror/references, oci; types of mirror/queue.
 
+import { lasting } from '../../base/flow/lasting.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { MirrorEvents } from '../events.ts';
 import { CopyError } from '../failure.ts';
@@ -46,7 +47,7 @@ export interface LoopOptions {
   /** The hold on a destination; read before each try. Default: none. */
   readonly holdOf?: (destination: string) => Promise<MirrorHold | undefined>;
   readonly tell: LogMirror;
-  readonly events: Pick<MirrorEvents, 'imageMirrored'>;
+  readonly events: Pick<MirrorEvents, 'imageMirrored' | 'mirroring' | 'copying'>;
   /** Transient failures before the failure is logged as lasting. Default 5: some minutes. */
   readonly complainAfter?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -61,13 +62,19 @@ export async function mirrorLoop(options: LoopOptions, signal: AbortSignal): Pro
     // Before the take: what ends at once leaves its place to another.
     const news = queue.changed(signal);
     for (const task of queue.take()) {
-      const work: Promise<void> = worked(options, task, signal).then(() => void running.delete(work));
+      const work: Promise<void> = followed(options, task, signal).then(() => void running.delete(work));
       running.add(work);
     }
     if (running.size === 0) tell('waiting');
     await news;
   }
   await Promise.all(running);
+}
+
+function followed(options: LoopOptions, task: QueuedTask, signal: AbortSignal): Promise<void> {
+  const { owner, attempts, cause, source, destination } = task;
+  const told = { source: source.text, destination: destination.text, owner, attempts, cause };
+  return lasting(options.events.mirroring, told, () => worked(options, task, signal));
 }
 
 async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSignal): Promise<void> {
@@ -208,14 +215,15 @@ async function copied(
   pair: CopyPair,
   signal: AbortSignal,
 ): Promise<Copied | undefined> {
-  const { copy, tell } = options;
+  const { copy, tell, events } = options;
   const pairs = pairsOf(pair);
   const command = { args: `image mirror --keep-manifest-list ${pairs}`, client: 'quayside' };
   const startedAt = performance.now();
   tell('mirrorStarted', { pairs });
   let there: Copied | undefined;
   try {
-    there = await copy(pair, signal);
+    const told = { source: pair.source.text, destination: pair.destination.text };
+    there = await lasting(events.copying, told, () => copy(pair, signal));
   } catch (error) {
     signal.throwIfAborted();
     const { message: output, kind } = failureOf(error);

@@ -79,6 +79,7 @@ export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
     ...sourceTagOf(fields['sourceTagRef']),
     ...optionalText('sourceDigest', fields['sourceDigest']),
     ...optionalText('currentDigest', fields['currentDigest']),
+    ...optionalText('cause', fields['cause']),
     ...(backup === undefined ? {} : { backup }),
     ...(typeof fields['stale'] === 'boolean' ? { stale: fields['stale'] } : {}),
     ...(fields['fills'] === true ? { fills: true } : {}),

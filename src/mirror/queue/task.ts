@@ -25,6 +25,8 @@ export interface MirrorTask {
   readonly stale?: boolean;
   /** Only where there is nothing: what the destination holds is never overwritten. */
   readonly fills?: true;
+  /** The `traceparent` of the request that asked for it, where that one is traced. */
+  readonly cause?: string;
   /** The backup pull spec for overwritten content: written once, only before an overwrite. */
   readonly backup?: ImageReference;
 }

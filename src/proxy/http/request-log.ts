@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { defined } from '../../base/text/defined.ts';
 import type { ErrorCode } from '../../oci/errors.ts';
 import { type ClientAddress, createClientAddress } from '../clients/client-address.ts';
-import type { ProxyEvents, RequestKind } from '../events.ts';
+import type { IncomingFacts, ProxyEvents, RequestKind } from '../events.ts';
 import type { RequestFacts } from './exchange.ts';
 import { type Failure, type FailureFields, failureFields } from './failure.ts';
 import { cutStatus, type OwnCut, type OwnCuts } from './own-cuts.ts';
@@ -20,6 +20,8 @@ export interface RequestRecord extends RequestFacts {
   failure?: Failure;
   /** Why we ended the connection within the answer. */
   cut?: OwnCut;
+  /** The trace that the request is part of, where it is recorded. */
+  traceId?: string;
   /** The `WWW-Authenticate` of a 401; not for the line. */
   challenge?: string;
 }
@@ -36,7 +38,7 @@ interface RequestLogOptions {
   readonly log: { info(fields: Readonly<Record<string, unknown>>, message: string): void };
   /** Default: the other end of the connection. */
   readonly clientAddress?: ClientAddress;
-  readonly events?: Pick<Partial<ProxyEvents>, 'answered'>;
+  readonly events?: Pick<Partial<ProxyEvents>, 'answered' | 'requestOpened'>;
   /** Remembers requests that failed, under an id of `fresh`. Default: none. */
   readonly failures?: {
     readonly fresh: RequestIds['fresh'];
@@ -69,6 +71,8 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
   app.addHook('onRequest', (request, reply, done) => {
     const startedAtMs = performance.now();
     reply.record = { client: addressOf(request.raw), bytes: 0 };
+    const followed = events?.requestOpened?.(incomingFacts(request, reply.record.client));
+    if (followed?.traceId !== undefined) reply.record.traceId = followed.traceId;
     reply.raw.once('close', () => {
       const endedAtMs = performance.now();
       const firstByteMs = rounded((reply.record.firstByteAtMs ?? endedAtMs) - startedAtMs);
@@ -77,12 +81,15 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
       if (cut !== undefined) reply.record.cut ??= cut;
       const status = endedStatus(reply);
       const path = pathOf(request.raw.url ?? '');
-      events?.answered?.({
-        kind: kindOf(path),
-        status,
-        firstByteSeconds: firstByteMs / 1000,
-        totalSeconds: totalMs / 1000,
-      });
+      const answered = (): void =>
+        events?.answered?.({
+          kind: kindOf(path),
+          status,
+          firstByteSeconds: firstByteMs / 1000,
+          totalSeconds: totalMs / 1000,
+        });
+      if (followed === undefined) answered();
+      else followed.ended({ ...reply.record, status, firstByteMs }, answered);
       const facts = factsOf(request, reply.record, { path, status, firstByteMs, totalMs });
       const { failure, cut: ours } = reply.record;
       if (failure === undefined && ours === undefined) {
@@ -95,8 +102,15 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
       const own = failed?.clientId === undefined ? undefined : failed.id;
       log.info({ ...facts, cut: ours, ownRequestId: own, ...told }, 'request');
     });
-    done();
+    if (followed === undefined) done();
+    else followed.within(done);
   });
+}
+
+function incomingFacts({ id, method, raw, headers }: FastifyRequest, client: string): IncomingFacts {
+  const path = pathOf(raw.url ?? '');
+  const isTls = 'encrypted' in raw.socket && raw.socket.encrypted === true;
+  return { requestId: id, kind: kindOf(path), method, path, headers, isTls, client };
 }
 
 /**
@@ -185,11 +199,13 @@ function failedRequest(
 /** One flat literal: what is spread is copied name by name, on the way of every request. */
 function factsOf(request: FastifyRequest, record: RequestRecord, ended: Ended) {
   const { hit, upstream, subject, cluster, rule, question, verdict, asked, bytes, client, error } = record;
+  const { traceId } = record;
   const { path, status, firstByteMs, totalMs } = ended;
   const { id: requestId, method } = request;
   const userAgent = request.headers['user-agent']?.slice(0, longestUserAgent);
   return {
     requestId,
+    traceId,
     method,
     path,
     status,

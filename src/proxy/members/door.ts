@@ -3,6 +3,7 @@
 // fleet/protocol, oci, proxy/clients, proxy/http; types of cache, cache/listings, cache/manifests,
 // cache/registry.
 
+import { lasting, type TraceHeaders } from '../../base/flow/lasting.ts';
 import { type Fields, fieldsOf, isText, textOf } from '../../base/text/json.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { AskedUpstream } from '../../fleet/asked-once.ts';
@@ -88,6 +89,7 @@ interface ProvenAsk {
   readonly nonce: string;
   readonly news: unknown;
   readonly forwarded: unknown;
+  readonly trace: TraceHeaders;
 }
 
 const busy: MemberContent = { answer: { word: 'busy' } };
@@ -108,11 +110,12 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
   async function proven({ method, path, proof }: MemberRequest): Promise<ProvenAsk | undefined> {
     if (proof === undefined) return undefined;
     const statement = await seals.open('ask', proof).catch(() => undefined);
-    const { target, nonce, at, news, forwarded, ...from } = fieldsOf(statement);
+    const { target, nonce, at, news, forwarded, trace, ...from } = fieldsOf(statement);
     const isRecent = typeof at === 'number' && Math.abs(now() - at) <= mostAgeMs;
     const text = textOf(nonce);
     if (!isRecent || target !== targetOf(method, path) || text === undefined) return undefined;
-    return isPing(path) || isForUs(from) ? { nonce: text, news, forwarded } : undefined;
+    const said = { nonce: text, news, forwarded, trace: textsOf(trace) };
+    return isPing(path) || isForUs(from) ? said : undefined;
   }
 
   /** A copy of a question, or one for another process, gets no answer. Pings say nothing secret. */
@@ -125,8 +128,7 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
     return seals.seal('answer', { nonce, statement });
   }
 
-  async function contentOf(question: MemberAsk | undefined, signal: AbortSignal): Promise<MemberContent> {
-    if (question === undefined) return uncached;
+  async function contentOf(question: MemberAsk, signal: AbortSignal): Promise<MemberContent> {
     const { isLeaving } = pong();
     if (isLeaving && question.kind !== 'blob') return busy;
     try {
@@ -189,12 +191,21 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
     request.alive();
     if (path === forwardPath) return forwardedAnswer(ask);
     const question = parsed(path);
-    return answered(nonce, question?.kind ?? 'stat', await contentOf(question, request.signal()));
+    if (question === undefined) return answered(nonce, 'stat', uncached);
+    return lasting(events?.memberAnswering, { ask: question, trace: ask.trace }, async () =>
+      answered(nonce, question.kind, await contentOf(question, request.signal())),
+    );
   };
 }
 
 function isPing(path: string): boolean {
   return path === pingPath || path.startsWith(`${pingPath}?`);
+}
+
+function textsOf(value: unknown): TraceHeaders {
+  return Object.fromEntries(
+    Object.entries(fieldsOf(value)).filter((entry): entry is [string, string] => isText(entry[1])),
+  );
 }
 
 function heads({ status, contentType }: ForwardedReply): Omit<ForwardedReply, 'bytes'> {

@@ -3,6 +3,7 @@
 // cache/blobs, cache/listings, cache/manifests, cache/registry, proxy/clients, store.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { lasting } from '../../base/flow/lasting.ts';
 import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Entered } from '../../base/state/succession.ts';
 import type { CacheEvents } from '../../cache/events.ts';
@@ -34,7 +35,7 @@ interface PullApiOptions {
   /** Delays guesses of logins. Default: none. */
   readonly attempts?: FailedLogins;
   readonly blobs: BlobAnswers;
-  readonly events: Pick<CacheEvents, 'read'> & Pick<Partial<ProxyEvents>, 'parsed' | 'sent'>;
+  readonly events: Pick<CacheEvents, 'read'> & Pick<Partial<ProxyEvents>, 'admitting' | 'parsed' | 'sent'>;
 }
 
 type PullGeneration = ReturnType<PullApiOptions['enter']>['value'];
@@ -105,7 +106,8 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     const { raw, method } = request;
     const parsed = parseRequest(method, raw.url ?? '');
     events.parsed?.(parsed);
-    return andThen(generation.admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
+    const admit = () => generation.admission(raw, parsed, reply.record, reply.record.client);
+    return andThen(lasting(events.admitting, parsed, admit), (admitted) => {
       const exchange = exchangeOf(request, reply, parsed, generation);
       const work = { request, exchange, admitted, generation };
       if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(work);

@@ -1,5 +1,6 @@
 import { AggregatorRegistry, Registry } from 'prom-client';
 import { fieldsOf, listOf } from '../../base/text/json.ts';
+import { type ExemplarLine, exemplarLines } from './exemplars.ts';
 import { counter, gauge } from './kinds.ts';
 import { table } from './table.ts';
 
@@ -14,6 +15,8 @@ export interface JoinedMetrics {
   /** One has ended that was not told to. */
   crashed(): void;
   text(): Promise<string>;
+  /** The exemplars of all workers that serve. */
+  exemplars(): readonly ExemplarLine[];
 }
 
 /** The part that is looked at of one metric of one process. */
@@ -54,14 +57,21 @@ export function createJoinedMetrics(): JoinedMetrics {
   serving().value = 0;
   crashes().value = 0;
   const latest = new Map<number, readonly MetricValues[]>();
+  const exemplars = new Map<number, readonly ExemplarLine[]>();
   let former: readonly MetricValues[] = [];
   return {
     taken(worker, metrics) {
-      latest.set(worker, listOf(metrics).filter(isMetric).map(joinable));
+      const values = listOf(metrics);
+      latest.set(worker, values.filter(isMetric).map(joinable));
+      exemplars.set(
+        worker,
+        values.flatMap((value) => exemplarLines(fieldsOf(value)['exemplars'])),
+      );
     },
     ended(worker) {
       const counted = latest.get(worker)?.filter(isCounted) ?? [];
       latest.delete(worker);
+      exemplars.delete(worker);
       if (counted.length > 0) former = summed(former, counted);
     },
     serving(workers) {
@@ -74,6 +84,7 @@ export function createJoinedMetrics(): JoinedMetrics {
       const mine = (await own.getMetricsAsJSON()).filter(isMetric);
       return AggregatorRegistry.aggregate([mine, former, ...latest.values()]).metrics();
     },
+    exemplars: () => [...exemplars.values()].flat(),
   };
 }
 

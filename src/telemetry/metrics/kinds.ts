@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { withTimeout } from '../../base/time/wait.ts';
+import { ExemplarRegistry } from './exemplars.ts';
 import type { Row } from './table.ts';
 
 /** The values of a metric's labels, in the order of the table. */
@@ -97,14 +98,25 @@ export function gauge<Labels extends readonly string[]>(registry: Registry, row:
   return cells.of;
 }
 
-/** How many fell within each bound. */
+/** How many fell within each bound; where they came from, if the registry keeps that. */
 export function histogram<Labels extends readonly string[]>(
   registry: Registry,
   row: Row<Labels>,
   within: readonly number[] = defaultBuckets,
 ) {
   const metric = new Histogram<string>({ ...optionsOf(registry, row), buckets: [...within] });
-  return createChildren<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
+  const [name, , labelNames] = row;
+  return createChildren<Labels, Pick<Histogram.Internal<string>, 'observe'>>((values) => {
+    const plain = metric.labels(...values);
+    if (!(registry instanceof ExemplarRegistry)) return plain;
+    const labels = labelNames.map((label, index) => `${label}="${values[index]}"`).join(',');
+    return {
+      observe(value) {
+        plain.observe(value);
+        registry.observed(name, labels, value, within);
+      },
+    };
+  }).of;
 }
 
 /**

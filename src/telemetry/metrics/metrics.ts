@@ -23,12 +23,12 @@ import type { HelperEvents } from '../../upstream/helpers/helpers.ts';
 import type { UpstreamEvents } from '../../upstream/upstream.ts';
 import { clusterEvents, streamEvents } from './clusters.ts';
 import { conditionMetrics } from './conditions.ts';
-import { diskEvents } from './disk.ts';
+import { type Exemplar, ExemplarRegistry, type ShownMetrics, shownBy, valuesOf } from './exemplars.ts';
 import { factMetrics, type ServiceFacts } from './facts.ts';
+import { diskEvents, sendingEvents } from './files.ts';
 import { fleetEvents } from './fleet.ts';
 import { counter, gauge, histogram, measured } from './kinds.ts';
 import { type CountedMirror, mirrorStateMetrics } from './mirror.ts';
-import { sendingEvents } from './sending.ts';
 import { table } from './table.ts';
 
 /** Everything that the parts of Quayside report. */
@@ -50,7 +50,7 @@ type CountedEvents = CacheEvents &
   MissEvents &
   FleetEvents;
 
-export interface Metrics {
+export interface Metrics extends ShownMetrics {
   readonly events: CountedEvents;
   readonly registry: Registry;
   /** Counts the conditions. */
@@ -63,9 +63,6 @@ export interface Metrics {
   certificate(notAfter: number): void;
   /** All metrics as plain values, to be added up with those of other workers. */
   values(): Promise<unknown>;
-  /** All metrics in the exposition format that `contentType` names. */
-  text(): Promise<string>;
-  readonly contentType: string;
 }
 
 /** Gauges whose names say counter; the same numbers are there by type, without the suffix. */
@@ -75,9 +72,12 @@ const misnamed = [
   'nodejs_active_resources_total',
 ];
 
-/** A registry of its own, with Node's default metrics (event loop, heap, GC) beside ours. */
-export function createMetrics(): Metrics {
-  const registry = new Registry();
+/**
+ * A registry of its own, with Node's default metrics (event loop, heap, GC) beside ours.
+ * `exemplar`: what an observation that is made now comes from. Default: no exemplars.
+ */
+export function createMetrics(exemplar?: () => Exemplar | undefined): Metrics {
+  const registry = exemplar === undefined ? new Registry() : new ExemplarRegistry(exemplar);
   collectDefaultMetrics({ register: registry });
   for (const name of misnamed) registry.removeSingleMetric(name);
   const { describe, wrongContent } = factMetrics(registry);
@@ -106,9 +106,9 @@ export function createMetrics(): Metrics {
       ...byteEvents(registry),
       wrongContent,
     },
-    values: () => registry.getMetricsAsJSON(),
-    text: () => registry.metrics(),
-    contentType: registry.contentType,
+    values: () => valuesOf(registry),
+
+    ...shownBy(registry),
   };
 }
 

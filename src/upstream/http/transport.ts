@@ -4,6 +4,7 @@
 
 import type { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
+import { lasting } from '../../base/flow/lasting.ts';
 import type { Downloads } from '../download/downloads.ts';
 import { type Dispatch, isReplayable, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
 import { isGivenUp } from '../resilience/deadline.ts';
@@ -23,7 +24,7 @@ const highWaterMark = 256 * 1024;
 
 /** HTTP requests. Each asks for the stored bytes (identity), and is reported when it ends. */
 export function transport(options: TransportOptions): Dispatch {
-  return async (ask) => {
+  const sent = async (ask: UpstreamRequest): Promise<UpstreamResponse> => {
     const startedAt = performance.now();
     const report = (status: number): void => {
       const seconds = (performance.now() - startedAt) / 1000;
@@ -44,6 +45,14 @@ export function transport(options: TransportOptions): Dispatch {
       report(0);
       throw ask.signal?.aborted === true ? new Error('no answer came in time', { cause: error }) : error;
     }
+  };
+  const requesting = options.events?.requesting;
+  if (requesting === undefined) return sent;
+  return (ask) => {
+    const { kind, method, url } = ask;
+    return lasting(requesting, { upstream: options.name, kind, method, url }, (headers) =>
+      sent({ ...ask, headers: { ...ask.headers, ...headers } }),
+    );
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import { mediumFault } from '../../base/state/medium-fault.ts';
 import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
+import type { SendingEvents } from '../../store/sending/events.ts';
 import { counter, gauge } from './kinds.ts';
 import { table } from './table.ts';
 
@@ -26,5 +27,19 @@ export function diskEvents(registry: Registry): DiskTierEvents {
       failures(operation, mediumFault(error)).value += 1;
     },
     diskUsabilityChanged() {},
+  };
+}
+
+/** Counts what the kernel sends of files, and shows whether it does. */
+export function sendingEvents(registry: Registry): SendingEvents {
+  const sending = gauge(registry, table.kernelSending);
+  const sent = counter(registry, table.kernelSent);
+  return {
+    kernelSendKnown({ state }) {
+      sending(state).value = 1;
+    },
+    kernelSent({ bytes }) {
+      sent().value += bytes;
+    },
   };
 }
