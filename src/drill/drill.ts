@@ -32,9 +32,11 @@ export interface DrillOutcome {
   readonly errors: readonly string[];
   /** The slowest warm pull while the fault lasted, and before it. */
   readonly warmMs: { readonly before: number; readonly during: number };
-  /** Contents of other bytes than their digest says: at clients, and in the store. */
+  /** Contents of other bytes than their digest says: whole answers, and in the store. */
   readonly wrongDelivered: number;
   readonly wrongStored: number;
+  /** Answers that were cut because of wrong bytes, and that clients refused by the digest. */
+  readonly refusedByClients: number;
   /** What noticed it first, by name: conditions of a replica, alerts. */
   readonly noticed: Readonly<Record<string, number>>;
   /** From the end of the fault until each replica served warm and cold pulls; undefined: never. */

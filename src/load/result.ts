@@ -58,6 +58,8 @@ interface WrongContent {
   readonly bytes: number;
   /** Since the start, milliseconds. */
   readonly atMs: number;
+  /** How often it broke off and was continued: the client put it together. Default: not once. */
+  readonly resumes?: number;
 }
 
 /** What the machine that made the load was busy with. */

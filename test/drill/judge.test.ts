@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { test } from 'tap';
 import { failuresOf, objectionsTo, warmTimes } from '../../src/drill/play/judge.ts';
 import { drillPage, isPassed } from '../../src/drill/play/page.ts';
@@ -9,7 +10,15 @@ const pull = { atMs: 6_000, tookMs: 1_000, isWarm: false };
 const error = 'GET /v2/: status 503';
 const outcome = {
   ...({ name: 'upstream-dead', layer: 'upstream', fault: 'the registry is gone', pulls: 10 } as const),
-  ...{ failedOwn: 0, failedExcused: 0, errors: [], wrongDelivered: 0, wrongStored: 0, wellMs: 900 },
+  ...{
+    failedOwn: 0,
+    failedExcused: 0,
+    errors: [],
+    wrongDelivered: 0,
+    wrongStored: 0,
+    refusedByClients: 0,
+    wellMs: 900,
+  },
   warmMs: { before: 100, during: 300 },
   noticed: { UpstreamReachable: 4_000 },
   mirror: { ordered: 3, lost: 0 },
@@ -81,4 +90,12 @@ test('each alert that a drill waits for is one that is shipped', async (t) => {
     [],
   );
   t.equal(new Set(drills.map(({ name }) => name)).size, drills.length);
+});
+
+test('the document lists every drill, with what is to notice it', async (t) => {
+  const page = await readFile(new URL('../../docs/drill.md', import.meta.url), 'utf8');
+  for (const { name, isShort, fault, conditions, alerts } of drills) {
+    const noticing = [...conditions, ...alerts].map((each) => `\`${each}\``).join(', ') || '-';
+    t.ok(page.includes(`| \`${name}\`${isShort ? ' *' : ''} | ${fault} | ${noticing} |`), name);
+  }
 });

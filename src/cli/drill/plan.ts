@@ -29,7 +29,7 @@ function formOf({ short, hold, rate }: DrillFlags): DrillForm {
   if (short === true)
     return { name: 'short', calmMs: 2_000, holdMs: hold ?? 5_000, mostHoldMs: 0, pullsPerSecond: rate };
   const holdMs = hold ?? 12_000;
-  return { name: 'long', calmMs: 5_000, holdMs, mostHoldMs: Math.max(holdMs, 75_000), pullsPerSecond: rate };
+  return { name: 'long', calmMs: 5_000, holdMs, mostHoldMs: Math.max(holdMs, 120_000), pullsPerSecond: rate };
 }
 
 async function programAt(name: string, given: string | undefined, path = ''): Promise<string | undefined> {

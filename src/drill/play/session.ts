@@ -2,7 +2,7 @@
 // the machine has. Out: a result, and its page. Imports: base, drill, drill/fronts, drill/stand,
 // drill/table, drill/watch, load/verify.
 
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { hasSlept } from '../../base/time/wait.ts';
 import { createDigestThreads } from '../../load/verify/threads.ts';
 import type { DrillOutcome, DrillResult } from '../drill.ts';
@@ -67,7 +67,7 @@ export async function runDrills(plan: DrillPlan, options: DrillRunOptions): Prom
       startedAt: startedAt.toISOString(),
       tookMs: Date.now() - startedAt.getTime(),
       form: plan.form.name,
-      machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}, Node ${process.version}`,
+      machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,
       fleet: `${plan.replicas} replicas over ${stand.bucket === undefined ? 'a directory each' : 'one bucket (versitygw)'}`,
       limits: limitsOf(plan),
       outcomes,

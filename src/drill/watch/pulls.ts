@@ -9,8 +9,13 @@ import type { DrillPull } from '../drill.ts';
 export interface DrillClients {
   /** Pulls that have ended. */
   readonly pulls: readonly DrillPull[];
-  /** Contents of other bytes than their digest says. */
+  /**
+   * Answers of other bytes than their digest says, whole by their own words. One that was cut, and
+   * that the client continued, is the client's to refuse: what was sent cannot be taken back.
+   */
   wrong(): number;
+  /** Contents that clients put together of a cut answer and its rest, and refused. */
+  refused(): number;
   /** One pull, recorded. Resolves to whether it came whole; never rejects. */
   pull(image: DrillImage): Promise<boolean>;
   /** Gives those that are under way so long, then cuts them: they have failed. */
@@ -77,7 +82,8 @@ export function createDrillClients(options: ClientsOptions): DrillClients {
 
   return {
     pulls,
-    wrong: () => recorder.part().wrongContent.length,
+    wrong: () => recorder.part().wrongContent.filter(({ resumes = 0 }) => resumes === 0).length,
+    refused: () => recorder.part().wrongContent.filter(({ resumes = 0 }) => resumes > 0).length,
     pull(image) {
       const pull = pulled(image).finally(() => underWay.delete(pull));
       underWay.add(pull);

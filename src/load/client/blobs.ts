@@ -35,10 +35,10 @@ export async function blobOf(node: NodeContext, asked: LoadedBlob): Promise<stri
   const url = urlOfBlob(node, asked);
   const check = node.checks.begin(asked.digest);
   try {
-    const { hitClass, bytes } = await wholeBlob(node, asked, url, check);
+    const { hitClass, bytes, resumes } = await wholeBlob(node, asked, url, check);
     node.recorder.asked(asked.digest, bytes);
     node.recorder.latency('layer', hitClass, node.now() - asked.sinceMs);
-    concluded(node, { ...asked, url, bytes }, check);
+    concluded(node, { ...asked, url, bytes, resumes }, check);
     return hitClass;
   } catch (error) {
     check.drop();
@@ -58,7 +58,7 @@ async function wholeBlob(
   asked: LoadedBlob,
   url: URL,
   check: DigestCheck,
-): Promise<{ readonly hitClass: string; readonly bytes: number }> {
+): Promise<{ readonly hitClass: string; readonly bytes: number; readonly resumes: number }> {
   const progress: BlobProgress = { bytes: 0, breaks: 0, lastBreakMs: node.now(), lastBreakBytes: 0 };
   let hitClass: string | undefined;
   for (;;) {
@@ -71,7 +71,8 @@ async function wholeBlob(
       node.recorder.latency('firstByte', hitClass, body.firstAtMs - asked.sinceMs);
     progress.bytes += body.bytes;
     const isShort = asked.size >= 0 && progress.bytes < asked.size;
-    if (body.failure === undefined && !isShort) return { hitClass, bytes: progress.bytes };
+    if (body.failure === undefined && !isShort)
+      return { hitClass, bytes: progress.bytes, resumes: progress.breaks };
     if (!mayResume(node, progress)) throw cut(body.failure, `GET ${url.pathname}`);
     node.recorder.retried();
     await sleep(0, node.signal);
@@ -90,6 +91,7 @@ function mayResume({ manners, now }: NodeContext, progress: BlobProgress): boole
 interface ReceivedBlob extends LoadedBlob {
   readonly url: URL;
   readonly bytes: number;
+  readonly resumes: number;
 }
 
 /** Not waited for: the load goes on while threads compute. The end of the load waits for all. */
@@ -101,13 +103,13 @@ function concluded(node: NodeContext, blob: ReceivedBlob, check: DigestCheck): v
 
 async function checked(node: NodeContext, blob: ReceivedBlob, check: DigestCheck): Promise<void> {
   const { recorder, now } = node;
-  const { url, digest, bytes } = blob;
+  const { url, digest, bytes, resumes } = blob;
   const where = `GET ${url.pathname}`;
   try {
     const isRight = await check.end();
     recorder.verified(bytes);
     if (isRight) return;
-    recorder.wrong({ url: url.href, digest, bytes, atMs: now() });
+    recorder.wrong({ url: url.href, digest, bytes, atMs: now(), ...(resumes > 0 ? { resumes } : {}) });
     recorder.error('wrong bytes', `${where}: the bytes are not those of ${digest}`, now());
   } catch (error) {
     recorder.error('not verified', `${where}: ${String(error)}`, now());
