@@ -73,7 +73,7 @@ export async function played(
     failed('the scenario plays to its end', error);
   } finally {
     if (tally.failed > failedBefore) await printLogs(own, print);
-    await own.close();
+    await own.close().catch((error: unknown) => failed('the scenario ends', error));
     const left = await leftOpen(before);
     if (left.length > 0) failed('the scenario leaves nothing open', new Error(left.join(', ')));
   }

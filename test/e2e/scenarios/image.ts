@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { generatedImage, pushImage } from '../../support/images.ts';
 import { freePort, until } from '../../support/program.ts';
+import { finished } from '../../support/run-command.ts';
 import { podmanStorage } from '../fixtures/containers.ts';
 import { nodeImage } from '../fixtures/node-image.ts';
 import { registry } from '../fixtures/registry.ts';
@@ -45,6 +46,8 @@ export const image: Scenario = {
     ] as const;
     // Layers that share their files: vfs copies all of Node for each step of the build.
     const storage = podmanStorage(stage).map((word) => (word === 'vfs' ? 'overlay' : word));
+    // Both mount it, and leave it so. This runs last, once all containers have ended.
+    stage.defer(() => finished('umount', ['--recursive', '--lazy', join(root, 'overlay')]));
     const podman = (...args: string[]) => stage.run(path('podman'), [...storage, ...args]);
     const { stdout: cache } = await stage.run('npm', ['config', 'get', 'cache']);
     const { stdout: source } = await stage.run('npm', ['config', 'get', 'registry']);
