@@ -22,7 +22,7 @@ async function shellBlocks() {
 }
 
 /** What may stand behind `sh`. */
-const marks: ReadonlySet<string> = new Set(['run', 'run server', 'example']);
+const marks: ReadonlySet<string> = new Set(['run', 'run server', 'run cluster', 'example']);
 
 test('every shell block says whether e2e runs it: ```sh run, ```sh example', async (t) => {
   const blocks = await shellBlocks();

@@ -27,6 +27,7 @@ import { explain } from './scenarios/explain.ts';
 import { fleet } from './scenarios/fleet.ts';
 import { fleetOthers, fleetParted, fleetRefused, fleetStranger } from './scenarios/fleet-odd.ts';
 import { fresh } from './scenarios/fresh.ts';
+import { howTo } from './scenarios/how-to.ts';
 import { image } from './scenarios/image.ts';
 import { inspect } from './scenarios/inspect.ts';
 import { load } from './scenarios/load.ts';
@@ -85,6 +86,7 @@ export const scenarios: readonly Scenario[] = [
   deploy,
   deployPod,
   deployValues,
+  howTo,
   s3Versitygw,
   s3Radosgw,
   shutdown,

@@ -5,7 +5,8 @@ export interface Fence {
   readonly language: string;
   /**
    * Of a shell's block: `run` is executed by `npm run e2e -- docs`, `run server` is left running
-   * there, `example` is not executed. Of YAML: the file that a reader writes it to.
+   * there, `run cluster` is executed by `npm run e2e -- how-to` before a real API server, `example`
+   * is not executed. Of YAML: the file that a reader writes it to.
    */
   readonly marks: readonly string[];
   readonly text: string;
