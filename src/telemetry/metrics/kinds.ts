@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { withTimeout } from '../../base/time/wait.ts';
 import { ExemplarRegistry } from './exemplars.ts';
 import type { Row } from './table.ts';
@@ -164,4 +164,32 @@ export function inquired<Labels extends readonly string[]>(registry: Registry, r
   });
   return (values: Values<Labels>, ask: () => Promise<number>): void =>
     void inquiries.set(values.join(' '), [values, ask]);
+}
+
+/** Gauges whose names say counter; the same numbers are there by type, without the suffix. */
+const misnamed = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+let ofProcess: Registry | undefined;
+
+/**
+ * Shows Node's default metrics: event loop, heap, GC. All services of a process share them, since
+ * prom-client never stops the timer and the observer that measure them, which keep their registry.
+ */
+export function showProcess(registry: Registry): void {
+  ofProcess ??= processRegistry();
+  for (const { name } of ofProcess.getMetricsAsArray()) {
+    const metric = ofProcess.getSingleMetric(name);
+    if (metric !== undefined) registry.registerMetric(metric);
+  }
+}
+
+function processRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of misnamed) registry.removeSingleMetric(name);
+  return registry;
 }

@@ -3,7 +3,7 @@
 // cache/eviction, cache/scrub, fleet, image-streams/index, mirror, mirror/fallback, proxy, store,
 // store/disk-tier, store/sending, upstream, upstream/helpers.
 
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { SearchEvents } from '../../auth/access.ts';
 import type { ClusterEvents } from '../../auth/clusters/cluster.ts';
 import { mediumFault } from '../../base/state/medium-fault.ts';
@@ -27,7 +27,7 @@ import { type Exemplar, ExemplarRegistry, type ShownMetrics, shownBy, valuesOf }
 import { factMetrics, type ServiceFacts } from './facts.ts';
 import { diskEvents, sendingEvents } from './files.ts';
 import { fleetEvents } from './fleet.ts';
-import { counter, gauge, histogram, measured } from './kinds.ts';
+import { counter, gauge, histogram, measured, showProcess } from './kinds.ts';
 import { type CountedMirror, mirrorStateMetrics } from './mirror.ts';
 import { table } from './table.ts';
 
@@ -65,21 +65,13 @@ export interface Metrics extends ShownMetrics {
   values(): Promise<unknown>;
 }
 
-/** Gauges whose names say counter; the same numbers are there by type, without the suffix. */
-const misnamed = [
-  'nodejs_active_handles_total',
-  'nodejs_active_requests_total',
-  'nodejs_active_resources_total',
-];
-
 /**
  * A registry of its own, with Node's default metrics (event loop, heap, GC) beside ours.
  * `exemplar`: what an observation that is made now comes from. Default: no exemplars.
  */
 export function createMetrics(exemplar?: () => Exemplar | undefined): Metrics {
   const registry = exemplar === undefined ? new Registry() : new ExemplarRegistry(exemplar);
-  collectDefaultMetrics({ register: registry });
-  for (const name of misnamed) registry.removeSingleMetric(name);
+  showProcess(registry);
   const { describe, wrongContent } = factMetrics(registry);
   const certificate = gauge(registry, table.certificateEnd);
   return {

@@ -147,3 +147,13 @@ test('a cluster that is followed no more has no gauges, and one with new setting
   index('b');
   t.match(await text(), 'quayside_stream_index_streams{cluster="b"} 3');
 });
+
+test('services of one process share what measures the process, and nothing else', async (t) => {
+  const [one, other] = [createMetrics(), createMetrics()];
+  const same = (name: string) => one.registry.getSingleMetric(name) === other.registry.getSingleMetric(name);
+  t.ok(same('nodejs_gc_duration_seconds'));
+  t.ok(same('nodejs_eventloop_lag_seconds'));
+  t.notOk(same('quayside_requests_total'));
+  t.match(await one.text(), /^nodejs_eventloop_lag_p99_seconds /m);
+  t.notMatch(await other.text(), 'nodejs_active_handles_total');
+});
