@@ -1,9 +1,18 @@
 import { registerHooks } from 'node:module';
 
-/** Loaded first in a process that runs tests: `domain.ts` tells whose an uncaught error is. */
+/**
+ * Loaded first in a process that runs tests: `domain.ts` tells whose an uncaught error is, and what
+ * a test made is let go when it has ended. The plugins of tap keep all tests of the process.
+ */
 registerHooks({
   resolve(specifier, context, next) {
     if (specifier !== 'async-hook-domain') return next(specifier, context);
     return { url: new URL('domain.ts', import.meta.url).href, shortCircuit: true };
+  },
+  load(url, context, next) {
+    const loaded = next(url, context);
+    if (!url.includes('/@tapjs/') || loaded.source === undefined) return loaded;
+    const source = String(loaded.source).replace('static #refs = new Map()', 'static #refs = new WeakMap()');
+    return { ...loaded, source };
   },
 });
