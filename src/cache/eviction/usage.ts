@@ -36,7 +36,8 @@ const resolutionMs = 600_000;
 const maxEntries = 10_000;
 /** How long usage is kept; older content counts as used when it was stored. */
 const keepMs = 30 * 86_400_000;
-const flushEveryMs = 60_000;
+/** How often the notes are written, milliseconds. */
+export const flushEveryMs = 60_000;
 const readsAtATime = 8;
 
 /** The one record that is being added to. */
@@ -47,11 +48,39 @@ interface Segment {
   isDirty: boolean;
 }
 
-interface State {
-  /** Served since the last flush. */
-  touched: Set<Digest>;
+/** Which uses are to be written, and when. No I/O. */
+export class UseNotes<Key> {
+  /** Served since the last look. */
+  #touched = new Set<Key>();
   /** Latest use on record, for uses younger than the resolution. */
-  readonly recorded: Map<Digest, number>;
+  readonly #recorded = new Map<Key, number>();
+
+  touched(key: Key): void {
+    this.#touched.add(key);
+  }
+
+  isRecent(key: Key): boolean {
+    return this.#touched.has(key) || this.#recorded.has(key);
+  }
+
+  /** What was noted and is not on record of late, which it is from now on. */
+  absorbed(now: number): readonly Key[] {
+    for (const [key, usedAt] of this.#recorded) if (usedAt <= now - resolutionMs) this.#recorded.delete(key);
+    const news = [...this.#touched].filter((key) => !this.#recorded.has(key));
+    for (const key of news) this.#recorded.set(key, now);
+    this.#touched = new Set();
+    return news;
+  }
+
+  /** All uses that are remembered; those since the last look count as now. */
+  *all(now: number): Generator<readonly [Key, number]> {
+    yield* this.#recorded;
+    for (const key of this.#touched) yield [key, now];
+  }
+}
+
+interface State {
+  readonly notes: UseNotes<Digest>;
   segment: Segment;
   flushing: Promise<void> | undefined;
   prunedOn: string;
@@ -65,8 +94,7 @@ export function createUsage(options: UsageOptions): Usage {
   const clock = options.clock ?? Date.now;
   const segment = segments(options.instance);
   const state: State = {
-    touched: new Set(),
-    recorded: new Map(),
+    notes: new UseNotes(),
     segment: segment(dayOf(clock())),
     flushing: undefined,
     prunedOn: '',
@@ -99,15 +127,12 @@ export function createUsage(options: UsageOptions): Usage {
   const timer = setInterval(() => void flush(), flushEveryMs);
   timer.unref();
   return {
-    touched(digest) {
-      state.touched.add(digest);
-    },
-    isRecent: (digest) => state.touched.has(digest) || state.recorded.has(digest),
+    touched: (digest) => state.notes.touched(digest),
+    isRecent: (digest) => state.notes.isRecent(digest),
     flush,
     unwritten() {
       const now = wholeSeconds(clock());
-      const touched = Array.from(state.touched, (digest) => [digest, now] as const);
-      return [...(state.segment.isDirty ? state.segment.uses : []), ...state.recorded, ...touched];
+      return [...(state.segment.isDirty ? state.segment.uses : []), ...state.notes.all(now)];
     },
     async close() {
       clearInterval(timer);
@@ -128,17 +153,11 @@ function segments(instance: string): (day: string, uses?: Map<Digest, number>) =
   };
 }
 
-function absorb(state: State, now: number): void {
-  for (const [digest, usedAt] of state.recorded) {
-    if (usedAt <= now - resolutionMs) state.recorded.delete(digest);
+function absorb({ notes, segment }: State, now: number): void {
+  for (const digest of notes.absorbed(now)) {
+    segment.uses.set(digest, now);
+    segment.isDirty = true;
   }
-  for (const digest of state.touched) {
-    if (state.recorded.has(digest)) continue;
-    state.recorded.set(digest, now);
-    state.segment.uses.set(digest, now);
-    state.segment.isDirty = true;
-  }
-  state.touched = new Set();
 }
 
 async function writeSegment(records: Records, segment: Segment): Promise<void> {

@@ -11,6 +11,7 @@ import { createTempFiles } from '../../store/filesystem/temp-files.ts';
 import { countedReads } from '../../store/open-reads.ts';
 import type { KernelSend } from '../../store/sending/kernel-send.ts';
 import type { Store } from '../../store/store.ts';
+import { createContentMemory, type MemoryRoom } from '../blobs/content-memory.ts';
 import { createVerifiedStore, type Verifies } from '../blobs/verified-store.ts';
 import type { CacheEvents } from '../events.ts';
 import { RunningTotal, summed } from '../eviction/running-total.ts';
@@ -29,8 +30,7 @@ import { createWritable } from './writable.ts';
 interface CacheContextOptions extends Pick<SharedContext, 'clock' | 'isRoot' | 'isStoredOnce'> {
   readonly store: Store;
   readonly spool: { readonly path: string; readonly maxBytes: number };
-  /** Small content kept in memory, bytes of all and of one at most. */
-  readonly memory: { readonly maxBytes: number; readonly maxEntryBytes: number };
+  readonly memory: MemoryRoom;
   readonly buffers: BufferPool;
   /** How the kernel sends files to clients. Default: it does not. */
   readonly kernel?: Promise<KernelSend | undefined> | undefined;
@@ -62,8 +62,10 @@ export interface CacheContext extends SharedContext {
   close(): Promise<void>;
 }
 
-const tagPointers = 100_000;
-const confirmEveryMs = 300_000;
+/** Tags whose pointers are in memory. */
+export const tagPointers = 100_000;
+/** How old the record of a tag may be that was confirmed since, milliseconds. */
+export const confirmEveryMs = 300_000;
 /** Of all lists of one kind together: one alone may hold 32 MiB, and each query is another page. */
 const listingPages = 2_000;
 const tagListBytes = 64 * 1024 * 1024;
@@ -129,11 +131,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     total,
     isInUse: (digest) => downloads.isRunning(digest) || counted.isReading(digest),
     openReads: () => counted.openReads,
-    memory: new LRUCache<Digest, Uint8Array>({
-      maxSize: options.memory.maxBytes,
-      maxEntrySize: options.memory.maxEntryBytes,
-      sizeCalculation: (bytes) => bytes.byteLength || 1,
-    }),
+    memory: createContentMemory<Uint8Array>(options.memory, ({ byteLength }) => byteLength),
     parsed: createParsedManifests(),
     pages: new LRUCache<string, RememberedPage<ReferrersPage>>({
       max: listingPages,

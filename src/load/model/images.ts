@@ -37,7 +37,8 @@ export function modelImages(model: ImageModel): readonly ModelImage[] {
   return Array.from({ length: model.count }, (_, index) => modelImage(model, index));
 }
 
-function modelImage(
+/** One of them, by its rank from 0. */
+export function modelImage(
   { layers, sizes, sharedShare, familySize, seed, prefix }: ImageModel,
   index: number,
 ): ModelImage {

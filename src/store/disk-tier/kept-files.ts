@@ -32,6 +32,8 @@ export interface KeptFilesOptions {
   readonly now?: () => number;
 }
 
+/** Most copies on a disk, by default. */
+export const mostFiles = 200_000;
 /** Copies that cannot be deleted and must not be read. */
 const mostBarred = 10_000;
 const dayMs = 86_400_000;
@@ -58,7 +60,7 @@ export class KeptFiles {
 
   constructor(options: KeptFilesOptions) {
     const { path, buffers: pool, kernel, events, now = Date.now } = options;
-    this.#options = { maxFiles: 200_000, ...options, now };
+    this.#options = { maxFiles: mostFiles, ...options, now };
     this.health = new DiskHealth({ events, now: options.now ?? (() => performance.now()) });
     this.temps = createTempFiles(join(path, 'tmp'));
     this.#blobs = filesystemBlobs({ path, temps: this.temps, pool, kernel });
@@ -223,10 +225,9 @@ export class KeptFiles {
 
   #makeRoom(): void {
     const { maxBytes, maxFiles, events } = this.#options;
-    const isFull = (): boolean =>
-      this.#order.bytes + this.#pendingBytes > maxBytes || this.#order.length > maxFiles;
-    for (let oldest = this.#order.oldest(); oldest !== undefined && isFull(); oldest = this.#order.oldest()) {
-      const digest = oldest;
+    const room = { maxBytes, maxFiles, pendingBytes: this.#pendingBytes };
+    for (let next = this.#order.surplus(room); next !== undefined; next = this.#order.surplus(room)) {
+      const digest = next;
       this.#order.remove(digest);
       events.diskEvicted();
       this.#removing = this.#removing.then(() => this.remove(digest));

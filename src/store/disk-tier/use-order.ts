@@ -19,6 +19,15 @@ interface Entry {
 /** A use is told to the file once the one that it tells is this old, milliseconds. */
 const stampEveryMs = 600_000;
 
+/** What a disk may hold. */
+interface DiskRoom {
+  /** Of all copies, bytes. */
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+  /** Of copies that are under way, and count besides. */
+  readonly pendingBytes: number;
+}
+
 /** What a disk holds, least recently used first, and how much that is. No I/O. */
 export class UseOrder {
   #entries = new Map<Digest, Entry>();
@@ -40,6 +49,12 @@ export class UseOrder {
   /** The copy that was not used for the longest time. */
   oldest(): Digest | undefined {
     return this.#entries.keys().next().value;
+  }
+
+  /** The copy that gives way next, while there is more than the room; undefined once there is not. */
+  surplus({ maxBytes, maxFiles, pendingBytes }: DiskRoom): Digest | undefined {
+    const isFull = this.#bytes + pendingBytes > maxBytes || this.length > maxFiles;
+    return isFull ? this.oldest() : undefined;
   }
 
   /** Adds a copy that was just used. */

@@ -16,7 +16,7 @@ interface ConcurrencyOptions {
  */
 export function limitConcurrency(options: ConcurrencyOptions): (send: Dispatch) => Dispatch {
   const { maxConcurrent, maxQueued, share } = options;
-  const permits = (): number => Math.max(1, Math.ceil(maxConcurrent * share()));
+  const permits = (): number => permitsOf(maxConcurrent, share());
   const limit = { permits, maxWaiting: maxQueued, full: crowded };
   const downloads = new Semaphore(limit);
   const uploads = new Semaphore(limit);
@@ -40,6 +40,22 @@ export function limitConcurrency(options: ConcurrencyOptions): (send: Dispatch) 
   };
 }
 
+/** How many requests at once a process may make that has this part of the limit, from 0 to 1. */
+export function permitsOf(maxConcurrent: number, share: number): number {
+  return Math.max(1, Math.ceil(maxConcurrent * share));
+}
+
+/** The turn of one more request. `nextAt`: of the one before, milliseconds. */
+export function turnAfter(
+  nextAt: number,
+  now: number,
+  requestsPerSecond: number,
+): { readonly nextAt: number; readonly waitMs: number } {
+  const stepMs = 1000 / requestsPerSecond;
+  const next = Math.max(nextAt, now) + stepMs;
+  return { nextAt: next, waitMs: Math.max(0, next - now - Math.max(1000, stepMs)) };
+}
+
 /** The same requests, spread out to so many a second, with bursts of one second's worth. */
 export function rateLimited(send: Dispatch, requestsPerSecond: () => number, clock: Clock): Dispatch {
   const turn = createRateLimiter(requestsPerSecond, clock);
@@ -56,11 +72,9 @@ export function createRateLimiter(
 ): (signal?: AbortSignal) => Promise<void> {
   let nextAt = 0;
   return async (signal) => {
-    const stepMs = 1000 / requestsPerSecond();
-    const time = clock.now();
-    nextAt = Math.max(nextAt, time) + stepMs;
-    const waitMs = nextAt - time - Math.max(1000, stepMs);
-    if (waitMs > 0) await sleep(waitMs, signal, clock);
+    const turn = turnAfter(nextAt, clock.now(), requestsPerSecond());
+    nextAt = turn.nextAt;
+    if (turn.waitMs > 0) await sleep(turn.waitMs, signal, clock);
   };
 }
 

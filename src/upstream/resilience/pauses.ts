@@ -30,6 +30,18 @@ const spreadMs = 250;
 /** A pause that is longer by less is no news, milliseconds. */
 const newsMs = 500;
 
+/** How long a request waits in a pause that ends so late, ms; undefined where it is refused. */
+export function waitInPause(
+  leftMs: number,
+  {
+    isUrgent,
+    longestWaitSeconds,
+    random,
+  }: Pick<PauseOptions, 'longestWaitSeconds' | 'random'> & { readonly isUrgent: boolean },
+): number | undefined {
+  return isUrgent || leftMs > longestWaitSeconds * 1000 ? undefined : leftMs + spreadMs * random();
+}
+
 /**
  * The `Retry-After` of a 429 (RFC 6585 section 4) for all requests of that kind to one upstream:
  * one that throttles manifests may still give blobs. A 503 may be of one repository alone, and is
@@ -71,8 +83,9 @@ export class Pauses {
   async #passed({ kind, isUrgent = false, signal }: UpstreamRequest): Promise<void> {
     const { longestWaitSeconds, random } = this.#options;
     for (let left = this.#leftMs(kind); left > 0; left = this.#leftMs(kind)) {
-      if (isUrgent || left > longestWaitSeconds * 1000) throw this.#refusal(left);
-      await sleep(left + spreadMs * random(), signal);
+      const waitMs = waitInPause(left, { isUrgent, longestWaitSeconds, random });
+      if (waitMs === undefined) throw this.#refusal(left);
+      await sleep(waitMs, signal);
     }
   }
 
