@@ -35,6 +35,7 @@ const mayImport: Readonly<
   },
   load: { code: ['oci', 'upstream'] },
   drill: { code: ['conditions', 'load', 'oci'] },
+  simulate: { code: ['cache', 'fleet', 'load', 'oci', 'store', 'upstream'] },
   predecessors: { code: ['cli', 'config', 'proxy', 'telemetry'], types: ['auth', 'mirror', 'upstream'] },
 };
 

@@ -52,6 +52,7 @@ import { robots } from './scenarios/robots.ts';
 import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
 import { shutdown } from './scenarios/shutdown.ts';
 import { signatures } from './scenarios/signatures.ts';
+import { simulate } from './scenarios/simulate.ts';
 import { skopeo } from './scenarios/skopeo.ts';
 
 /** All of them, in the order in which they are played. */
@@ -113,6 +114,7 @@ export const scenarios: readonly Scenario[] = [
   misses,
   load,
   drill,
+  simulate,
   monitoring,
   console_,
   image,

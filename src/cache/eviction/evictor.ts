@@ -10,7 +10,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Store } from '../../store/store.ts';
 import type { TagTest } from '../records/freshness.ts';
 import { carriedOut } from './act.ts';
-import { type Eviction, type EvictionPlan, isAboveMark } from './plan.ts';
+import { defaultGraceMs, type Eviction, type EvictionPlan, isAboveMark } from './plan.ts';
 import { createPlanner, type Planned, type Planner } from './planner.ts';
 import type { RunningTotal } from './running-total.ts';
 import type { Usage } from './usage.ts';
@@ -164,7 +164,7 @@ function withDefaults(options: EvictorOptions): EvictionSettings {
     everyMs: 300_000,
     pins: [],
     planner: createPlanner({ store: options.store, pins: options.pins ?? [] }),
-    graceMs: 1_200_000,
+    graceMs: defaultGraceMs,
     keepMembersMs: 30 * 86_400_000,
     isInUse: () => false,
     inUse: () => [],

@@ -23,6 +23,9 @@ export interface EvictionInput {
   readonly now: number;
 }
 
+/** Default of `graceMs`: the use by another replica is visible up to eleven minutes later. */
+export const defaultGraceMs = 1_200_000;
+
 /** Why content goes: three ways of being the least recently used. */
 type EvictionReason = 'manifest unused' | 'manifest evicted' | 'blob unused';
 

@@ -209,6 +209,13 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import('../load/load.ts')).load(args, io),
   },
   {
+    name: 'simulate',
+    summary: 'predict hits, traffic, money and limits of a fleet under a load',
+    usage: '[--trace FILE] [--replicas N] [--disk SIZE[,SIZE]...] [OPTION]...',
+    page: async () => (await import('../pages/simulate.ts')).simulatePage,
+    run: async (args, io) => (await import('../simulate/simulate.ts')).simulate(args, io),
+  },
+  {
     name: 'completion',
     summary: 'print what lets a shell complete commands, options and files',
     usage: 'bash|zsh|fish',

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * The members in the order in which they answer for a key: its owner first, then who takes over.
@@ -15,5 +15,5 @@ export function ranked(members: readonly string[], key: string): readonly string
 
 /** 48 bits of a hash: even, and exact as a number. */
 function weightOf(member: string, key: string): number {
-  return createHash('sha256').update(member).update('\0').update(key).digest().readUIntBE(0, 6);
+  return hash('sha256', `${member}\0${key}`, 'buffer').readUIntBE(0, 6);
 }

@@ -51,7 +51,7 @@ export class UseOrder {
     return this.#entries.keys().next().value;
   }
 
-  /** The copy that gives way next, while there is more than the room; undefined once there is not. */
+  /** The copy that gives way next; undefined once there is room for all. */
   surplus({ maxBytes, maxFiles, pendingBytes }: DiskRoom): Digest | undefined {
     const isFull = this.#bytes + pendingBytes > maxBytes || this.length > maxFiles;
     return isFull ? this.oldest() : undefined;
