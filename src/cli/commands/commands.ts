@@ -212,7 +212,7 @@ export const commands: readonly Command[] = [
     name: 'simulate',
     summary: 'predict hits, traffic, money and limits of a fleet under a load',
     usage: '[--trace FILE] [--replicas N] [--disk SIZE[,SIZE]...] [OPTION]...',
-    page: async () => (await import('../pages/simulate.ts')).simulatePage,
+    page: async () => (await import('../simulate/page.ts')).simulatePage,
     run: async (args, io) => (await import('../simulate/simulate.ts')).simulate(args, io),
   },
   {

@@ -4,7 +4,7 @@ import type { SimulatedFleet, SimulatedSite } from '../../simulate/model/setting
 import type { Bounds, Prices } from '../../simulate/report.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type FlagValues, parseFlags } from '../flags/flag-table.ts';
-import { simulateFlags } from '../pages/simulate.ts';
+import { simulateFlags } from './page.ts';
 
 /** What a command line of `quayside simulate` asks for. */
 export type SimulateFlags = FlagValues<typeof simulateFlags>;

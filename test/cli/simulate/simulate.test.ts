@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { run } from '../../../src/cli/commands/run.ts';
-import { byteRate } from '../../../src/cli/pages/simulate.ts';
+import { byteRate } from '../../../src/cli/simulate/page.ts';
 import { recordedIo } from '../io.ts';
 
 async function simulated(...args: string[]) {

@@ -2,7 +2,7 @@ import { parseSize } from '../../load/model/sizes.ts';
 import type { FlagTable } from '../flags/flag-table.ts';
 import type { CommandPage } from '../flags/page.ts';
 import { amount, boolean, count, duration, oneOf, output, rate, whole } from '../flags/values.ts';
-import { loadFlags } from './load.ts';
+import { loadFlags } from '../pages/load.ts';
 
 /** `10Gbit/s`, `1.25GB/s` or `50MB` as bytes a second. */
 export function byteRate(text: string): number {
