@@ -5,7 +5,7 @@
 
 import { flushEveryMs } from '../cache/eviction/usage.ts';
 import { createRandom } from '../load/model/random.ts';
-import { Contents, Owners } from './model/contents.ts';
+import { ContentTable, Owners } from './model/contents.ts';
 import { SimulatedCounts } from './model/counts.ts';
 import { NodeStores } from './model/node-stores.ts';
 import type { SimulatedFleet, SimulatedSite } from './model/settings.ts';
@@ -56,12 +56,12 @@ const newsEveryMs = 10_000;
 
 /** Runs all arrivals through a fleet. Rejects with the reason of the signal. */
 export async function simulated(
-  arrivals: (contents: Contents) => AsyncIterable<SimulatedArrival>,
+  arrivals: (contents: ContentTable) => AsyncIterable<SimulatedArrival>,
   fleet: SimulatedFleet,
   site: SimulatedSite,
   time: SimulatedTime,
 ): Promise<Simulated> {
-  const contents = new Contents();
+  const contents = new ContentTable();
   const run = new Simulation(fleet, site, contents);
   let count = 0;
   let lastMs = 0;
@@ -82,7 +82,7 @@ export async function simulated(
 /** One fleet under way. */
 class Simulation {
   readonly #clock = new VirtualClock();
-  readonly #contents: Contents;
+  readonly #contents: ContentTable;
   readonly #fleet: SimulatedFleet;
   readonly #site: SimulatedSite;
   readonly #tally: SimulatedCounts;
@@ -92,7 +92,7 @@ class Simulation {
   readonly #uses = new Map<number, number>();
   #isCounting = false;
 
-  constructor(fleet: SimulatedFleet, site: SimulatedSite, contents: Contents) {
+  constructor(fleet: SimulatedFleet, site: SimulatedSite, contents: ContentTable) {
     this.#fleet = fleet;
     this.#site = site;
     this.#contents = contents;

@@ -2,7 +2,7 @@ import { type ImageModel, modelImage } from '../load/model/images.ts';
 import { type ArrivalModel, modelArrivals } from '../load/model/model-arrivals.ts';
 import type { Arrivals } from '../load/work.ts';
 import { parseReference, parseRepository, parseTag } from '../oci/reference.ts';
-import type { Contents, SimulatedReference, SimulatedRepository } from './model/contents.ts';
+import type { ContentTable, SimulatedReference, SimulatedRepository } from './model/contents.ts';
 
 /** An image as nodes pull it: its reference, and the blobs of what that means now. */
 export interface SimulatedImage extends SimulatedReference {
@@ -46,7 +46,7 @@ const manifestBytes = { first: 390, each: 230 };
 /** The pulls of a model, as `quayside load` makes them. Endless. */
 export async function* modelWork(
   { images, arrivals, isFlat }: ModelWork,
-  contents: Contents,
+  contents: ContentTable,
 ): AsyncGenerator<SimulatedArrival, void, undefined> {
   const built = new Map<string, VersionedImage>();
   const repositories = new Repositories();
@@ -83,12 +83,16 @@ class VersionedImage implements SimulatedImage {
   manifest = 0;
   blobs: readonly number[] = [];
   readonly #model: ReturnType<typeof modelImage>;
-  readonly #contents: Contents;
+  readonly #contents: ContentTable;
   #version = -1;
 
   constructor(
     model: ReturnType<typeof modelImage>,
-    parts: { readonly repository: SimulatedRepository; readonly tag: string; readonly contents: Contents },
+    parts: {
+      readonly repository: SimulatedRepository;
+      readonly tag: string;
+      readonly contents: ContentTable;
+    },
   ) {
     this.#model = model;
     this.repository = parts.repository;
@@ -133,7 +137,7 @@ const imageMs = 600_000;
  */
 export async function* traceWork(
   arrivals: Arrivals,
-  contents: Contents,
+  contents: ContentTable,
   rest: TraceRest,
 ): AsyncGenerator<SimulatedArrival, void, undefined> {
   const repositories = new Repositories();
@@ -182,7 +186,7 @@ export async function* traceWork(
 function newReference(
   repository: SimulatedRepository,
   name: string,
-  contents: Contents,
+  contents: ContentTable,
   bytes: number,
 ): SimulatedReference {
   const { tag } = parseReference(name);
@@ -190,14 +194,14 @@ function newReference(
   return { repository, tag, manifest };
 }
 
-interface NamedContent {
+interface TracedContent {
   readonly repository: string;
   readonly kind: 'manifests' | 'blobs';
   readonly name: string;
 }
 
 /** Of a path of the pull API that brings content. */
-function partsOf(path: string): NamedContent | undefined {
+function partsOf(path: string): TracedContent | undefined {
   const mark = path.indexOf('?');
   const pieces = (mark < 0 ? path : path.slice(0, mark)).split('/').slice(2);
   const [kind, name] = pieces.slice(-2);

@@ -7,7 +7,7 @@ import { Members } from '../../src/fleet/members/members.ts';
 import { createRandom } from '../../src/load/model/random.ts';
 import { bytesOf } from '../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
-import { Contents, Owners } from '../../src/simulate/model/contents.ts';
+import { ContentTable, Owners } from '../../src/simulate/model/contents.ts';
 import { VirtualClock } from '../../src/simulate/model/virtual-clock.ts';
 import { SimulatedStore } from '../../src/simulate/replicas/stored.ts';
 import { createBufferPool } from '../../src/store/buffers.ts';
@@ -21,7 +21,7 @@ test('the simulated store evicts what the evictor evicts, in its order', async (
   for (const seed of [1, 2, 3]) {
     const random = createRandom(seed);
     const below = (most: number): number => Math.floor(random() * most);
-    const contents = new Contents();
+    const contents = new ContentTable();
     const medium = new SimulatedStore(contents);
     const notes = new UseNotes<number>();
     const uses = new Map<number, number>();
@@ -106,7 +106,7 @@ function manifestOf(layers: readonly Buffer[], number: number): Buffer {
 }
 
 test('the simulated owner of content is that of the fleet', (t) => {
-  const contents = new Contents();
+  const contents = new ContentTable();
   const owners = new Owners(5, 'quay.io', contents);
   const names = Array.from({ length: 5 }, (_, index) => `10.0.0.${index + 1}:8402`);
   const members = new Members({ self: '10.0.0.1:8402', clock: createManualClock() });

@@ -1,4 +1,4 @@
-import type { Contents } from '../../src/simulate/model/contents.ts';
+import type { ContentTable } from '../../src/simulate/model/contents.ts';
 import type { SimulatedFleet, SimulatedSite } from '../../src/simulate/model/settings.ts';
 import { type Simulated, type SimulatedTime, simulated } from '../../src/simulate/simulate.ts';
 import { Repositories, type SimulatedArrival, type SimulatedImage } from '../../src/simulate/workload.ts';
@@ -58,7 +58,7 @@ export function pulled(
     readonly time?: Partial<SimulatedTime>;
   } = {},
 ): Promise<Simulated> {
-  async function* arrivals(contents: Contents): AsyncGenerator<SimulatedArrival> {
+  async function* arrivals(contents: ContentTable): AsyncGenerator<SimulatedArrival> {
     const built = new Map(images.map((shape) => [shape.name, imageOf(shape, contents)]));
     for (const [atSeconds, node, name] of pulls) {
       const image = built.get(name);
@@ -80,7 +80,7 @@ export function pulled(
 
 const repositories = new Repositories();
 
-function imageOf({ name, blobs, manifestBytes = 1_000 }: ImageShape, contents: Contents): SimulatedImage {
+function imageOf({ name, blobs, manifestBytes = 1_000 }: ImageShape, contents: ContentTable): SimulatedImage {
   const repository = { ...repositories.of(`team/${name}`), members: new Set<number>() };
   const ids = Object.entries(blobs).map(([blob, bytes]) => contents.idOf(blob, bytes));
   const manifest = contents.idOf(`${name} manifest`, manifestBytes);

@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { atSpeed } from '../../load/arrivals.ts';
 import { openTrace } from '../../load/traces/trace.ts';
-import type { Contents } from '../../simulate/model/contents.ts';
+import type { ContentTable } from '../../simulate/model/contents.ts';
 import { modelWork, type SimulatedArrival, type TraceRest, traceWork } from '../../simulate/workload.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { SimulateFlags } from './plan.ts';
@@ -10,7 +10,7 @@ import type { SimulateFlags } from './plan.ts';
 const familySize = 4;
 
 /** Makes the arrivals of one simulation, from the beginning. `rest` counts what is left out. */
-export type MadeArrivals = (contents: Contents) => AsyncIterable<SimulatedArrival>;
+export type MadeArrivals = (contents: ContentTable) => AsyncIterable<SimulatedArrival>;
 
 /** Throws `UsageError` for a trace that cannot be read. */
 export async function arrivalsOf(values: SimulateFlags, rest: TraceRest): Promise<MadeArrivals> {

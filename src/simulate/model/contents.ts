@@ -7,7 +7,7 @@ import { ranked } from '../../fleet/members/ranking.ts';
 import { type Digest, isDigest, parseDigest } from '../../oci/digest.ts';
 
 /** Manifests and blobs by number, with what is known of each. */
-export class Contents {
+export class ContentTable {
   readonly #ids = new Map<string, number>();
   readonly #digests: Digest[] = [];
   readonly #sizes: number[] = [];
@@ -78,10 +78,10 @@ export class Owners {
   readonly #members: readonly string[];
   readonly #places: ReadonlyMap<string, number>;
   readonly #upstream: string;
-  readonly #contents: Contents;
+  readonly #contents: ContentTable;
   readonly #known = new Map<number, { readonly repository: number; readonly owner: number }>();
 
-  constructor(replicas: number, upstream: string, contents: Contents) {
+  constructor(replicas: number, upstream: string, contents: ContentTable) {
     this.#members = memberNames(replicas);
     this.#places = new Map(this.#members.map((name, index) => [name, index]));
     this.#upstream = upstream;

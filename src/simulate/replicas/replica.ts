@@ -7,7 +7,7 @@ import { createContentMemory } from '../../cache/blobs/content-memory.ts';
 import { UseNotes } from '../../cache/eviction/usage.ts';
 import { mostFiles } from '../../store/disk-tier/kept-files.ts';
 import { UseOrder } from '../../store/disk-tier/use-order.ts';
-import type { Contents, Owners, SimulatedReference, SimulatedRepository } from '../model/contents.ts';
+import type { ContentTable, Owners, SimulatedReference, SimulatedRepository } from '../model/contents.ts';
 import type { SimulatedCounts, SimulatedRead } from '../model/counts.ts';
 import type { SimulatedFleet, SimulatedSite } from '../model/settings.ts';
 import type { VirtualClock } from '../model/virtual-clock.ts';
@@ -19,7 +19,7 @@ import type { SimulatedUpstream, UpstreamOutcome } from './upstream.ts';
 /** What all replicas share. */
 export interface ReplicaParts {
   readonly clock: VirtualClock;
-  readonly contents: Contents;
+  readonly contents: ContentTable;
   readonly owners: Owners;
   readonly upstream: SimulatedUpstream;
   readonly fleet: SimulatedFleet;

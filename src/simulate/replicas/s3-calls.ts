@@ -1,7 +1,7 @@
 import { createLru } from '../../base/state/lru.ts';
 import { createS3Presence } from '../../store/s3/s3-presence.ts';
 import { partBytesOf } from '../../store/s3/s3-put.ts';
-import type { Contents, SimulatedRepository } from '../model/contents.ts';
+import type { ContentTable, SimulatedRepository } from '../model/contents.ts';
 import type { SimulatedCounts } from '../model/counts.ts';
 import type { SimulatedSite } from '../model/settings.ts';
 import type { VirtualClock } from '../model/virtual-clock.ts';
@@ -18,7 +18,7 @@ const memberEntries = 100_000;
 /** What one replica asks of the bucket for one thing that it does, as `test/s3-calls` counts it. */
 export class ReplicaCalls {
   readonly #clock: VirtualClock;
-  readonly #contents: Contents;
+  readonly #contents: ContentTable;
   readonly #medium: SimulatedStore;
   readonly #site: SimulatedSite;
   readonly #tally: SimulatedCounts;
@@ -30,7 +30,7 @@ export class ReplicaCalls {
 
   constructor(parts: {
     readonly clock: VirtualClock;
-    readonly contents: Contents;
+    readonly contents: ContentTable;
     readonly medium: SimulatedStore;
     readonly site: SimulatedSite;
     readonly tally: SimulatedCounts;

@@ -1,6 +1,6 @@
 import { type Eviction, evictionPlan, isAboveMark } from '../../cache/eviction/plan.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Contents } from '../model/contents.ts';
+import type { ContentTable } from '../model/contents.ts';
 import type { SimulatedFleet } from '../model/settings.ts';
 
 interface EvictionQuestion {
@@ -19,13 +19,13 @@ export interface StoreReport {
 
 /** A bucket or a directory: what it holds, and what gives way above its mark. */
 export class SimulatedStore {
-  readonly #contents: Contents;
+  readonly #contents: ContentTable;
   readonly #storedAt = new Map<number, number>();
   /** What was here, and had to go. */
   readonly #gone = new Set<number>();
   #bytes = 0;
 
-  constructor(contents: Contents) {
+  constructor(contents: ContentTable) {
     this.#contents = contents;
   }
 
