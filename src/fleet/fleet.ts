@@ -87,7 +87,12 @@ export function createFleet(options: FleetOptions): Fleet {
   });
   const news = new News({ members, client, ...times });
   const listeners: ((news: MemberNews) => void)[] = [];
-  const heartbeat = new Heartbeat({ members, ping: client.ping, instance, ...times });
+  const heartbeat = new Heartbeat({
+    members,
+    ...{ ping: client.ping, isAnswering: client.isAnswering },
+    instance,
+    ...times,
+  });
   const parts = { members, client, hasOneStore, ...times, ...(events && { events }) };
   return {
     members,

@@ -12,6 +12,7 @@ test('replicas that the list names twice count once, and the fleet settles', asy
     ['[fd00::2]:8402', 'b'],
   ]);
   const heartbeat = new Heartbeat({
+    isAnswering: () => false,
     members,
     instance: 'a',
     ping: async (member) => ({ instance: instances.get(member) ?? '', isLeaving: false }),

@@ -6,6 +6,8 @@ interface HeartbeatOptions {
   readonly members: Members;
   /** Undefined without an answer in time. */
   readonly ping: (member: string) => Promise<Pong | undefined>;
+  /** Whether the member answered of late, whatever it was asked. */
+  readonly isAnswering: (member: string) => boolean;
   /** The name of this process in its own answers. */
   readonly instance: string;
   readonly clock?: Clock;
@@ -15,8 +17,8 @@ const everyMs = 500;
 
 /**
  * Pings every other member twice a second, so that no pull has to learn that one is gone: a node
- * that vanished refuses no connection. One that leaves its pings unanswered for 2 s, or is leaving,
- * is asked nothing until it answers again.
+ * that vanished refuses no connection. One that is silent for 2 s, to pings and to all questions,
+ * or is leaving, is asked nothing until it answers again.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
@@ -53,11 +55,13 @@ export class Heartbeat {
   }
 
   async #ping(member: string): Promise<void> {
-    const { members, ping, instance } = this.#options;
+    const { members, ping, isAnswering, instance } = this.#options;
     const pong = await ping(member);
     this.#pinging.delete(member);
     if (pong?.instance === instance) members.known(member);
-    else if (pong === undefined || pong.isLeaving) members.gone(member);
+    else if (pong === undefined) {
+      if (!isAnswering(member)) members.gone(member);
+    } else if (pong.isLeaving) members.gone(member);
     else members.came(member, pong.instance);
   }
 }

@@ -14,6 +14,7 @@ import {
 } from './forwarded.ts';
 import { type MemberNews, type Pong, parsePong } from './news.ts';
 import { createProvenGet, MemberFailed, type ProvenGetOptions } from './proven-get.ts';
+import { SignsOfLife } from './signs-of-life.ts';
 import { type Liveness, Vigil } from './vigil.ts';
 
 /** A member's answer. Read `bytes` of what was found, or call `close`. */
@@ -32,6 +33,8 @@ export interface MemberClient {
   askWhole(member: string, ask: MemberAsk, signal?: AbortSignal): Promise<WholeReply>;
   /** Undefined without an answer within 2 s. */
   ping(member: string): Promise<Pong | undefined>;
+  /** Whether it answered within 2 s, whatever it was asked. */
+  isAnswering(member: string): boolean;
   /** What the member says of a question about that subject. */
   liveness(member: string, about: string): Promise<Liveness>;
   /** Tells the member; never rejects, and gives up after 2 s. */
@@ -68,6 +71,8 @@ const mostWholeBytes = 32 * 1024 * 1024;
 export function createMemberClient(options: MemberClientOptions): MemberClient {
   const { clock = systemClock, received, asking } = options;
   const proven = createProvenGet(options);
+  const signs = new SignsOfLife(clock);
+  const isAnswering = (member: string): boolean => signs.agoMs(member) < pingMs;
   /** The process that answers under each name, which a question is for. */
   const instances = createLru<string, string>(1_000);
 
@@ -89,7 +94,10 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
     answered.then(({ response }) => discard(response), ignored);
     try {
       const pong = parsePong((await withFairTimeout(answered, pingMs, () => undefined, clock))?.statement);
-      if (pong !== undefined) instances.set(member, pong.instance);
+      if (pong !== undefined) {
+        signs.came(member);
+        instances.set(member, pong.instance);
+      }
       return pong;
     } catch {
       return undefined;
@@ -102,7 +110,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
 
   async function liveness(member: string, about: string): Promise<Liveness> {
     const pong = await asked(member, `${pingPath}?${new URLSearchParams({ about })}`);
-    if (pong === undefined) return 'dead';
+    if (pong === undefined) return isAnswering(member) ? 'idle' : 'dead';
     return pong.isAsking === true ? 'asking' : 'idle';
   }
 
@@ -119,15 +127,25 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
     const path = pathOf(question);
     if (path.length > longestPath) throw new MemberFailed('the question is too long for members', 'unasked');
     const control = new AbortController();
-    const watch = new Vigil({ liveness: () => liveness(member, subjectOf(question)), clock }, () =>
+    const answers = (): void => signs.came(member);
+    const life = {
+      liveness: () => liveness(member, subjectOf(question)),
+      answeredAgoMs: () => signs.agoMs(member),
+    };
+    const watch = new Vigil({ ...life, clock }, () =>
       control.abort(new MemberFailed(`${member} gave no sign of life, or no byte`, 'dead')),
     );
     try {
       const signal = anySignal(asker, control.signal);
+      const informed = (): void => {
+        answers();
+        watch.sign();
+      };
       const { response, statement } = await get(member, path, {
-        ...{ signal, informed: () => watch.sign() },
+        ...{ signal, informed },
         ...(asking && { trace }),
       });
+      answers();
       const answer = parseAnswer(statement);
       if (answer?.word !== 'found') {
         watch[Symbol.dispose]();
@@ -142,7 +160,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
         watch[Symbol.dispose]();
         body.destroy();
       };
-      return { answer, bytes: watched(body, { watch, member, received }), close };
+      return { answer, bytes: watched(body, { watch, member, answers, received }), close };
     } catch (error) {
       watch[Symbol.dispose]();
       asker?.throwIfAborted();
@@ -152,6 +170,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
 
   return {
     ping,
+    isAnswering,
     liveness,
     ask,
     async tell(member, news) {
@@ -212,17 +231,19 @@ async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 interface Watching {
   readonly watch: Vigil;
   readonly member: string;
+  readonly answers: () => void;
   readonly received: ((bytes: number) => void) | undefined;
 }
 
 /** The same bytes; the end of the member's life is MemberFailed. */
 async function* watched(
   body: ResponseBody,
-  { watch, member, received }: Watching,
+  { watch, member, answers, received }: Watching,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for await (const chunk of body) {
       watch.came();
+      answers();
       received?.(chunk.byteLength);
       yield chunk;
       watch.waits();

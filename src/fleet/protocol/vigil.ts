@@ -7,8 +7,13 @@ import { type Clock, systemClock, type Timer } from '../../base/time/wait.ts';
 export type Liveness = 'dead' | 'asking' | 'idle';
 
 export interface VigilOptions {
-  /** Until the first sign of life, milliseconds. Default 2,000. */
+  /**
+   * Until the first sign of life, milliseconds. Default 2,000; three times that where the member
+   * answers other questions meanwhile.
+   */
   readonly signMs?: number;
+  /** How long ago the member answered any question, milliseconds. Default: never. */
+  readonly answeredAgoMs?: () => number;
   /** A silence after which the member is asked whether it lives, milliseconds. Default 1,000. */
   readonly silenceMs?: number;
   /** After so many silences in a row that nothing explains, the member hangs. Default 4. */
@@ -20,20 +25,23 @@ export interface VigilOptions {
 
 /** However long this process is too busy to read an answer, that counts as one slice. */
 const slices = 4;
+const mostSlices = 3 * slices;
 
 type VigilState = 'sign' | 'bytes' | 'none' | 'over';
 
 /**
  * Tells a slow member from a dead one during one question. It is dead without a sign of life in
- * `signMs`, when it is silent for `silenceMs` and answers no ping, or when it answers pings only,
- * as one whose disk hangs. A slow upstream is not a dead owner, and a slow reader is not a silent
- * member: time counts only while this side waits, and the member does not.
+ * `signMs`, here and in all other questions to it, when it is silent for `silenceMs` and answers
+ * no ping, or when it answers pings only, as one whose disk hangs. A slow upstream is not a dead
+ * owner, and a slow reader is not a silent member: time counts only while this side waits, and the
+ * member does not.
  */
 export class Vigil implements Disposable {
   readonly #silenceMs: number;
   readonly #sliceMs: number;
   readonly #mostIdle: number;
   readonly #liveness: VigilOptions['liveness'];
+  readonly #answeredAgoMs: () => number;
   readonly #clock: Clock;
   readonly #died: () => void;
   #wait: VigilState = 'sign';
@@ -43,17 +51,16 @@ export class Vigil implements Disposable {
   #timer: Timer;
 
   /** `died` is called once, at most. */
-  constructor(
-    { signMs = 2_000, silenceMs = 1_000, mostIdle = 4, liveness, clock = systemClock }: VigilOptions,
-    died: () => void,
-  ) {
+  constructor({ liveness, ...options }: VigilOptions, died: () => void) {
+    const { signMs = 2_000, silenceMs = 1_000, mostIdle = 4, clock = systemClock } = options;
     this.#silenceMs = silenceMs;
     this.#mostIdle = mostIdle;
     this.#liveness = liveness;
+    this.#answeredAgoMs = options.answeredAgoMs ?? (() => Number.POSITIVE_INFINITY);
     this.#clock = clock;
     this.#died = died;
-    this.#timer = clock.setTimeout(() => this.#unsigned(slices), signMs / slices);
     this.#sliceMs = signMs / slices;
+    this.#timer = clock.setTimeout(() => this.#unsigned(slices, mostSlices), this.#sliceMs);
   }
 
   /** The member lives, and an answer is waited for. */
@@ -84,10 +91,12 @@ export class Vigil implements Disposable {
     this.#timer[Symbol.dispose]();
   }
 
-  #unsigned(left: number): void {
+  /** A slice went by without a sign; one in which the member answered others begins anew. */
+  #unsigned(left: number, most: number): void {
     if (this.#wait !== 'sign') return;
-    if (left > 1) this.#timer = this.#clock.setTimeout(() => this.#unsigned(left - 1), this.#sliceMs);
-    else this.#end();
+    const silent = this.#answeredAgoMs() < this.#sliceMs ? slices : left - 1;
+    if (silent === 0 || most === 1) this.#end();
+    else this.#timer = this.#clock.setTimeout(() => this.#unsigned(silent, most - 1), this.#sliceMs);
   }
 
   async #silent(): Promise<void> {
