@@ -26,10 +26,19 @@ export async function planOf(values: DrillFlags, { env }: Pick<Io, 'env'>): Prom
 
 /** The long form waits for conditions, some of which are looked at every 30 s. */
 function formOf({ short, hold, rate }: DrillFlags): DrillForm {
+  const pullsPerSecond = rate;
   if (short === true)
-    return { name: 'short', calmMs: 2_000, holdMs: hold ?? 5_000, mostHoldMs: 0, pullsPerSecond: rate };
+    return {
+      name: 'short',
+      calmMs: 2_000,
+      holdMs: hold ?? 5_000,
+      mostHoldMs: 0,
+      mirrorMs: 5_000,
+      pullsPerSecond,
+    };
   const holdMs = hold ?? 12_000;
-  return { name: 'long', calmMs: 5_000, holdMs, mostHoldMs: Math.max(holdMs, 120_000), pullsPerSecond: rate };
+  const mostHoldMs = Math.max(holdMs, 120_000);
+  return { name: 'long', calmMs: 5_000, holdMs, mostHoldMs, mirrorMs: 40_000, pullsPerSecond };
 }
 
 async function programAt(name: string, given: string | undefined, path = ''): Promise<string | undefined> {

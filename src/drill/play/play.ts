@@ -33,15 +33,18 @@ export interface DrillForm {
   readonly holdMs: number;
   /** The fault lasts until it was noticed, but no longer than this, milliseconds. */
   readonly mostHoldMs: number;
+  /** How long copies of the mirror are waited for; then those in the queue count, milliseconds. */
+  readonly mirrorMs: number;
   readonly pullsPerSecond: number;
 }
 
 const coldShare = 0.3;
 const mostRecoveryMs = 60_000;
+/** The pause between two looks at a replica. */
+const lookMs = 1_000;
 /** What is under way after the drill. */
 const drainMs = 30_000;
 const mirrorEveryMs = 3_000;
-const mirrorMs = 40_000;
 const mostQuietMs = 90_000;
 
 /** Plays one drill on a fleet that is well. */
@@ -87,7 +90,7 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     stopping.abort();
     await loaded;
     await Promise.all([clients.finish(drainMs), beside?.clients.finish(drainMs)]);
-    const lost = await mirror.lost(mirrorMs, fleet.signal);
+    const lost = await mirror.lost(form.mirrorMs, fleet.signal);
     fleet.images.forget();
     const times = { beganMs, endedMs };
     const { own, excused } = failuresOf(drill, clients.pulls, times);
@@ -182,23 +185,39 @@ async function held(drill: Drill, form: DrillForm, watch: FaultWatch, fleet: Pla
   }
 }
 
-/** Until every replica is ready, and serves a warm and a cold pull at the first try. */
+/** Until every replica is ready, and has served a warm and a cold pull at the first try. */
 async function wellAfter(
   fleet: PlayedFleet,
 ): Promise<{ readonly wellMs?: number; readonly unwell?: string }> {
+  const found = await Promise.all(fleet.stand.replicas.map((replica) => replicaWellAfter(replica, fleet)));
+  const unwell = found.map((each) => each.unwell).findLast((each) => each !== undefined);
+  const times = found.flatMap(({ wellMs }) => wellMs ?? []);
+  return {
+    ...(times.length === found.length ? { wellMs: Math.max(...times) } : {}),
+    ...(unwell === undefined ? {} : { unwell }),
+  };
+}
+
+/** A look begins each second, also while pulls of the one before still wait. */
+async function replicaWellAfter(
+  replica: FleetReplica,
+  fleet: PlayedFleet,
+): Promise<{ wellMs?: number; unwell?: string }> {
   const startedAt = performance.now();
-  const now = (): number => performance.now() - startedAt;
-  let unwell: string | undefined;
-  for (let turn = 0; now() < mostRecoveryMs; turn += 1) {
-    fleet.signal.throwIfAborted();
-    const looks = await Promise.all(fleet.stand.replicas.map((replica) => troubleOf(replica, fleet, turn)));
-    const trouble = looks.find((each) => each !== undefined);
-    if (trouble === undefined)
-      return { wellMs: Math.round(now()), ...(unwell === undefined ? {} : { unwell }) };
-    unwell = `after ${seconds(now())}: ${trouble}`;
-    await hasSlept(250, fleet.signal);
+  const found: { wellMs?: number; unwell?: string } = {};
+  const looks: Promise<void>[] = [];
+  for (let turn = 0; turn * lookMs < mostRecoveryMs && found.wellMs === undefined; turn += 1) {
+    const look = async (): Promise<void> => {
+      const trouble = await troubleOf(replica, fleet, turn);
+      const atMs = Math.round(performance.now() - startedAt);
+      if (trouble !== undefined) found.unwell = `after ${seconds(atMs)}: ${trouble}`;
+      else found.wellMs ??= atMs;
+    };
+    looks.push(look());
+    if (!(await hasSlept(turn === 0 ? lookMs / 2 : lookMs, fleet.signal))) break;
   }
-  return unwell === undefined ? {} : { unwell };
+  await Promise.all(looks);
+  return found;
 }
 
 async function troubleOf(

@@ -69,6 +69,16 @@ test('wrong bytes of a blob are told with their URL, and those of a manifest fai
   t.match(await kindOf(work(pullOf())), 'wrong bytes');
 });
 
+test('wrong bytes that a client put together of two answers are told apart', async (t) => {
+  const { registry, recorder, work } = await nodesRig(t, { client: 'containerd' });
+  const { layers } = registry.addImage('team/app', 'v1', { layers: [100_000] });
+  const [layer] = layers;
+  if (layer !== undefined) registry.addBlob('team/app', Buffer.alloc(100_000), layer.digest);
+  registry.switches.dropsAfter = { bytes: 40_000, times: 1 };
+  await work(pullOf());
+  t.match(recorder.part().wrongContent, [{ digest: layer?.digest, bytes: 100_000, resumes: 1 }]);
+});
+
 test('a broken body is resumed by a range, and given up where the client would', async (t) => {
   const { registry, recorder, work } = await nodesRig(t, { client: 'containerd' });
   registry.addImage('team/app', 'v1', { layers: [100_000] });
