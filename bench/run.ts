@@ -26,6 +26,7 @@ import { scale } from './scenarios/scale.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
 import { streams } from './scenarios/streams.ts';
 import { tags } from './scenarios/tags.ts';
+import { tracing } from './scenarios/tracing.ts';
 import { loginImage, tlsImage, warmImage } from './scenarios/warm-image.ts';
 import { workers } from './scenarios/workers.ts';
 
@@ -40,6 +41,7 @@ const scenarios: readonly (Scenario | OwnScenario)[] = [
   hotManifest,
   slowReaders,
   workers,
+  tracing,
   fleet,
   s3Calls,
   access,

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { defined } from '../../src/base/text/defined.ts';
 import { originOf, type PeerOptions, peerConfiguration } from '../peers/peers.ts';
 import { freePort } from './programs.ts';
 import type { Ground, Server } from './server.ts';
@@ -16,11 +17,19 @@ interface QuaysideOptions extends PeerOptions {
   readonly tagsFreshMs?: number;
   /** Settings besides, as in the configuration file. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** More of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The folder of another checkout, with its own node_modules. Default: this one. */
+  readonly checkout?: string;
 }
 
 /** A machine that does other work, too, needs longer than the default. */
 const readyMs = 60_000;
-const entry = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
+const here = fileURLToPath(new URL('../..', import.meta.url));
+
+function entryOf({ checkout = here }: QuaysideOptions): string {
+  return join(checkout, 'bin/quayside.js');
+}
 
 /** Quayside as `bench/peers/quayside.yaml` says, and as `options` say besides. */
 export async function quayside(ground: Ground, options: QuaysideOptions = {}): Promise<Server> {
@@ -31,7 +40,8 @@ export async function quayside(ground: Ground, options: QuaysideOptions = {}): P
   const program = await ground.programs.start({
     name: 'quayside',
     command: process.execPath,
-    args: ['--max-semi-space-size=8', entry, 'serve', '--config', file],
+    args: ['--max-semi-space-size=8', entryOf(options), 'serve', '--config', file],
+    ...defined({ env: options.env }),
     port,
     readyMs,
   });

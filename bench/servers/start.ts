@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { defined } from '../../src/base/text/defined.ts';
 import type { Offer } from '../content.ts';
 import { type PeerBucket, type PeerOptions, startPeer } from '../peers/peers.ts';
 import { bareServer } from './bare.ts';
@@ -26,6 +27,10 @@ export interface StartOptions {
   readonly isOnDisk?: boolean;
   /** Quayside only: settings besides, as in its configuration file. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Quayside only: its environment besides. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Quayside only: another checkout of it. Default: this one. */
+  readonly checkout?: string;
 }
 
 /** What servers with TLS and with logins are given. */
@@ -55,7 +60,11 @@ export async function startServer(
   try {
     switch (name) {
       case 'quayside':
-        return await quayside(ground, { ...peer, settings: options.settings ?? {} });
+        return await quayside(ground, {
+          ...peer,
+          ...defined({ env: options.env, checkout: options.checkout }),
+          settings: options.settings ?? {},
+        });
       case 'nginx static':
       case 'node:http': {
         const site = join(ground.directory, 'site');

@@ -32,7 +32,7 @@ export interface CollectorDouble {
   readonly env: Readonly<Record<string, string>>;
   readonly spans: readonly SentSpan[];
   /** The headers of the last request. */
-  readonly headers: IncomingHttpHeaders;
+  headers(): IncomingHttpHeaders;
   /** What was posted, as text. */
   text(): string;
   /** Answers with this status from now on; 0: never. */
@@ -45,6 +45,13 @@ export interface CollectorDouble {
 
 /** A collector that ends with its test. */
 export async function collectorDouble(t: Test): Promise<CollectorDouble> {
+  const { close, ...double } = await startCollector();
+  t.teardown(close);
+  return double;
+}
+
+/** A collector that its caller closes. */
+export async function startCollector(): Promise<CollectorDouble & { close(): Promise<void> }> {
   const spans: SentSpan[] = [];
   const texts: string[] = [];
   let headers: IncomingHttpHeaders = {};
@@ -63,7 +70,6 @@ export async function collectorDouble(t: Test): Promise<CollectorDouble> {
     response.end(headers['content-type'] === 'application/json' ? '{}' : '');
   });
   const { host, close } = await listening(server);
-  t.teardown(close);
   const of = (name: string) => spans.filter((span) => span.name === name);
   const url = `http://${host}`;
   const named = async (name: string, count = 1) => {
@@ -71,12 +77,11 @@ export async function collectorDouble(t: Test): Promise<CollectorDouble> {
     return of(name);
   };
   return {
+    close,
     url,
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_BSP_SCHEDULE_DELAY: '20' },
     spans,
-    get headers() {
-      return headers;
-    },
+    headers: () => headers,
     text: () => texts.join('\n'),
     answers: (wanted) => {
       status = wanted;

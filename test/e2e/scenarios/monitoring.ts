@@ -5,6 +5,7 @@ import { stringify } from 'yaml';
 import { expressionsOf } from '../../monitoring/dashboards/grafana.ts';
 import { dashboards } from '../../monitoring/dashboards/panels.ts';
 import { alertCases, promtoolTests, ruleGroups, rulesFile, testedPieces } from '../../monitoring/rules.ts';
+import { startCollector } from '../../support/collector-double.ts';
 import { generatedImage, pushImage } from '../../support/images.ts';
 import { prometheus } from '../fixtures/prometheus.ts';
 import { quayside } from '../fixtures/quayside.ts';
@@ -41,7 +42,8 @@ export const monitoring: Scenario = {
     const { stage, fact } = scene;
     const promtool = (...args: string[]) => stage.run(scene.path('promtool'), args);
     const upstream = await registry(scene);
-    const proxy = await quayside(stage, { upstream: upstream.url });
+    const collector = await startCollector();
+    const proxy = await quayside(stage, { upstream: upstream.url, env: collector.env });
     const image = await generatedImage({ seed: 'monitoring', layers: [3_000, 70_000], mediaTypes: 'oci' });
     await pushImage(upstream.url, 'team/app', 'v1', image);
     const source = `docker://${proxy.prefix}/team/app:v1`;
@@ -69,6 +71,16 @@ export const monitoring: Scenario = {
           counts.set(panel.title, await scraping.count(chosen(expression)));
       const empty = shownByAPull.filter((title) => counts.get(title) === 0);
       assert.deepEqual(empty, []);
+    });
+    await fact('Prometheus keeps exemplars of a scrape, whose traces the collector has', async () => {
+      const traces = await scraping.exemplars('quayside_request_duration_seconds_bucket');
+      const sent = new Set(collector.spans.map(({ traceId }) => traceId));
+      assert.ok(traces.length > 0);
+      assert.deepEqual(
+        traces.filter((trace) => !sent.has(trace)),
+        [],
+      );
+      await collector.close();
     });
     await fact('each alert fires in its case, and is quiet in the other', async () => {
       const cases = await alertCases();

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { fieldsOf, listOf } from '../../../src/base/text/json.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
+import { openMetricsPage } from '../../../src/telemetry/metrics/exemplars.ts';
 import { createJoinedMetrics } from '../../../src/telemetry/metrics/joined.ts';
 import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 
@@ -93,4 +94,27 @@ test('the page says how many workers serve, and how many crashed', async (t) => 
   joined.crashed();
   t.same(await page(joined, 'quayside_workers'), { '': 2 });
   t.same(await page(joined, 'quayside_worker_crashes_total'), { '': 1 });
+});
+
+test('the exemplars of all workers that serve are on one page', async (t) => {
+  const joined = createJoinedMetrics();
+  for (const worker of [1, 2]) {
+    const id = String(worker).repeat(32);
+    const { events, values } = createMetrics(() => ({ trace_id: id, span_id: id.slice(16) }));
+    const [firstByteSeconds, totalSeconds] = [0.001, worker];
+    events.answered({ kind: 'blob', status: 200, firstByteSeconds, totalSeconds });
+    joined.taken(worker, JSON.parse(JSON.stringify(await values())));
+  }
+  const page = async () => openMetricsPage(await joined.text(), joined.exemplars());
+  const found = (text: string) =>
+    [...text.matchAll(/^(quayside_request_duration\S+) \d+ # \{trace_id="(\d)/gm)].map(
+      ([, ...found]) => found,
+    );
+  const series = (le: number) => `quayside_request_duration_seconds_bucket{le="${le}",kind="blob"}`;
+  t.same(found(await page()), [
+    [series(1), '1'],
+    [series(2.5), '2'],
+  ]);
+  joined.ended(1);
+  t.same(found(await page()), [[series(2.5), '2']]);
 });
