@@ -14,6 +14,7 @@ import type { FoundCondition } from '../conditions/condition.ts';
 import type { Config, Environment } from '../config/load.ts';
 import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
 import { parityLogged } from '../predecessors/outputs/parity-events.ts';
+import type { NodePlaces } from '../proxy/console/data.ts';
 import { OwnCuts } from '../proxy/http/own-cuts.ts';
 import { RecentFailures } from '../proxy/http/recent-failures.ts';
 import { answersForwarded } from '../proxy/operators/leader.ts';
@@ -47,6 +48,8 @@ import { StoreCheck, storePlace } from './store-check.ts';
 interface ServiceOptions extends Pick<CacheContext, 'clock'> {
   /** This process among several on one machine. Default: it is alone. */
   readonly workers?: WorkerPlace | undefined;
+  /** For the console: reads the configuration of nodes. Default: no node is known. */
+  readonly nodePlaces?: NodePlaces;
   readonly log: Log;
   /** The environment, for the proxies towards the upstreams. */
   readonly env: Environment;
@@ -188,7 +191,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
   const page = createConsole({
     ...{ env, cache, states, fleet, tokenKeys, meters: all.meters, status: conditions.status },
     ...{ failures, current: () => generations.current },
-    ...defined({ clock }),
+    ...defined({ clock, nodePlaces: options.nodePlaces }),
   });
   const admin = adminServer({
     ...operated,

@@ -45,6 +45,7 @@ export async function consoleRig(t: Test, { verdicts, feed, clock, now }: Consol
         eviction: async (percent) => ({ percent }),
         settings: () => ({ settings: {} }),
         jobFile: async (name, text) => ({ name, bytes: text.length }),
+        nodePlaces: async (conf, image) => [{ location: `bytes:${conf.length}`, image }],
       },
       logins: createSealedLogins({ keys: () => keys, lastsMs: 1_000, ...(now && { now }) }),
       ...(clock && { clock }),

@@ -7,7 +7,7 @@ import type { TokenKeys } from '../../auth/tokens/token-keys.ts';
 import type { Current } from '../../base/state/watched-file.ts';
 import type { Clock } from '../../base/time/wait.ts';
 import { qci } from '../../mirror/references/names.ts';
-import type { ConsoleData } from '../../proxy/console/data.ts';
+import type { ConsoleData, NodePlaces } from '../../proxy/console/data.ts';
 import { loginSeconds } from '../../proxy/console/login.ts';
 import type { ConsoleFeed } from '../../proxy/console/stream.ts';
 import type { SealedLogins } from '../../proxy/operators/browser-login.ts';
@@ -26,6 +26,8 @@ interface ConsoleParts extends Omit<BoardParts, 'history'> {
   /** The page of metrics, of all workers. */
   readonly meters: { text(): Promise<string> };
   readonly tokenKeys: Current<TokenKeys>;
+  /** Reads the configuration of nodes. Default: no node is known. */
+  readonly nodePlaces?: NodePlaces;
   readonly clock?: Clock;
 }
 
@@ -44,7 +46,7 @@ const mostImages = 50;
 
 /** Looks at nothing before `start`, or before it is asked. */
 export function createConsole(parts: ConsoleParts): Console {
-  const { cache, current, meters, tokenKeys, clock } = parts;
+  const { cache, current, meters, tokenKeys, nodePlaces, clock } = parts;
   const ending = new AbortController();
   const history = new TrafficHistory({ page: () => meters.text(), ...(clock && { clock }) });
   const eviction = createEvictionLook({ cache, config: () => current().config, signal: ending.signal });
@@ -58,6 +60,7 @@ export function createConsole(parts: ConsoleParts): Console {
       eviction,
       settings: () => ({ settings: shownSettings(current().config) }),
       jobFile: (name, text) => imagesIn(name, text),
+      ...(nodePlaces && { nodePlaces }),
     },
     logins: createSealedLogins({ keys: tokenKeys, lastsMs: loginSeconds * 1000 }),
     start: () => history.start(),

@@ -1,12 +1,16 @@
 // Room `cli/commands`: the table of commands. In: the words of a command line. Out: the exit code.
 // Imports: every room below.
 
+import type { NodePlaces } from '../../proxy/console/data.ts';
 import type { Start } from '../serve/serve.ts';
 import type { Command } from './command.ts';
 
 /** Loaded last: a mistake in the command line or the configuration is reported without it. */
 const startApp: Start = async (config, options) =>
-  (await import('../../app/app.ts')).createService(config, options);
+  (await import('../../app/app.ts')).createService(config, { ...options, nodePlaces });
+
+const nodePlaces: NodePlaces = async (conf, image) =>
+  (await import('../explain/node-places.ts')).nodePlaces(conf, image);
 
 /**
  * Every command, in the order of the help. A group that has the name of a longer one comes after

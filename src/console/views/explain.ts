@@ -38,6 +38,7 @@ export function ExplainView({ parameters }: Pick<PageAddress, 'parameters'>): Ma
   const as = parameters.get('as') ?? '';
   const groups = parameters.get('groups') ?? '';
   const [job, setJob] = useState<JobFileImages | Error>();
+  const [node, setNode] = useState<NodeFile>();
   const answer = useExplanation({ input, host, as, groups });
   const listed = job instanceof Error ? undefined : job;
   const chosen = listed?.images.find(({ text, image }) => input === (image ?? text));
@@ -57,6 +58,7 @@ export function ExplainView({ parameters }: Pick<PageAddress, 'parameters'>): Ma
   };
   const taken = async (file: File | undefined) => {
     if (file === undefined) return;
+    if (file.name.endsWith('.conf')) return setNode({ name: file.name, text: await file.text() });
     const path = withQuery('console/job-file', { name: file.name });
     setJob(
       await ask<JobFileImages>(path, { method: 'POST', body: await file.text() }).catch(
@@ -85,6 +87,7 @@ export function ExplainView({ parameters }: Pick<PageAddress, 'parameters'>): Ma
     <//>
     ${job instanceof Error && html`<${Refusal} error=${job} />`}
     ${listed !== undefined && html`<${JobImages} ...${listed} current=${input} />`}
+    ${node !== undefined && html`<${NodePlaces} node=${node} input=${input} />`}
     ${answer !== undefined && html`<${Answer} ...${answer} finding=${chosen?.finding} />`}
     ${input === '' && listed === undefined && html`<${Examples} />`}`;
 }
@@ -126,11 +129,11 @@ function DropZone({ taken }: { readonly taken: (file: File | undefined) => void 
     taken(event.dataTransfer?.files[0]);
   };
   return html`<div class=${`drop${isOver ? ' over' : ''}`} onDragOver=${over} onDragLeave=${over} onDrop=${dropped}>
-    <label for="job-file">Or drop a job’s <code>imagestreams.json</code> or <code>ci-operator.log</code> here</label>
+    <label for="job-file">Or drop a job’s <code>imagestreams.json</code> or <code>ci-operator.log</code>, or a node’s <code>registries.conf</code>, here</label>
     <input
       id="job-file"
       type="file"
-      accept=".json,.log,.txt"
+      accept=".json,.log,.txt,.conf"
       onChange=${({ currentTarget }: { currentTarget: HTMLInputElement }) => taken(currentTarget.files?.[0])}
     />
   </div>`;
@@ -150,6 +153,56 @@ function JobImages({ file, images, more, current }: JobFileImages & { readonly c
       })}
     </ul>
     ${more > 0 && html`<p class="note">and ${more} more</p>`}
+  <//>`;
+}
+
+/** A `registries.conf` of a node. */
+interface NodeFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+interface ShownPlace {
+  readonly location: string;
+  readonly image: string;
+  readonly skipped?: string;
+}
+
+interface NodePlacesProps {
+  readonly node: NodeFile;
+  /** What is explained; only an image has places. */
+  readonly input: string;
+}
+
+/** Where a node asks for the image, in order: each place leads to its explanation here. */
+function NodePlaces({ node, input }: NodePlacesProps): Markup {
+  const [found, setFound] = useState<readonly ShownPlace[] | Error>();
+  useEffect(() => {
+    setFound(undefined);
+    if (input === '') return undefined;
+    const leaving = new AbortController();
+    const path = withQuery('console/node-config', { image: input });
+    ask<{ readonly places: readonly ShownPlace[] }>(path, {
+      method: 'POST',
+      body: node.text,
+      signal: leaving.signal,
+    })
+      .then(({ places }) => setFound(places))
+      .catch((error: Error) => !leaving.signal.aborted && setFound(error));
+    return () => leaving.abort();
+  }, [node, input]);
+
+  if (found instanceof Error) return html`<${Refusal} error=${found} />`;
+  return html`<${Panel} title=${`A node with this ${node.name}`} note="the places that it asks for the image, in order">
+    ${input === '' && html`<p class="note">Name an image above.</p>`}
+    <ol class="job-images">
+      ${found?.map(
+        ({ location, image, skipped }) => html`<li key=${location}>
+          <a href=${addressOf('explain', { input: image })}>${location}</a>
+          ${skipped !== undefined && html`<p class="note">not asked: ${skipped}</p>`}
+        </li>`,
+      )}
+    </ol>
   <//>`;
 }
 

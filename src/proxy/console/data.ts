@@ -24,7 +24,22 @@ export interface ConsoleData {
   settings(): object;
   /** What a file of a job names that failed. */
   jobFile(name: string, text: string): Promise<object>;
+  /** Default: nothing is known of nodes. */
+  readonly nodePlaces?: NodePlaces;
 }
+
+/** One of the places where a node asks for an image. */
+interface NodePlace {
+  /** Host and repository. */
+  readonly location: string;
+  /** The image there, to be explained. */
+  readonly image: string;
+  /** Why the node does not ask there. */
+  readonly skipped?: string;
+}
+
+/** Where a node asks for an image by a `registries.conf`, in order. Throws `RegistryError`. */
+export type NodePlaces = (conf: string, image: string) => Promise<readonly NodePlace[]>;
 
 interface DataOptions {
   readonly data: ConsoleData;
@@ -33,12 +48,17 @@ interface DataOptions {
 
 /** A log of a job that a browser sends, bytes. */
 const longestFile = 16 * 1024 * 1024;
+/** A `registries.conf`, bytes. */
+const longestConf = 1024 * 1024;
 const longestWord = 512;
 /** Looks at content at a time, each of which reads the store; and files, each in memory. */
 const mostRunning = 4;
 const words = ['search', 'upstream', 'repository', 'tag', 'digest'] as const;
 
-/** `GET /console/content`, `/console/eviction`, `/console/settings`; `POST /console/job-file`. */
+/**
+ * `GET /console/content`, `/console/eviction`, `/console/settings`; `POST /console/job-file`,
+ * `/console/node-config`.
+ */
 export function consoleData(app: FastifyInstance, { data, callers }: DataOptions): void {
   const looks = createPlaces({ most: mostRunning, mostOfOne: 1, full: busy });
   const files = createPlaces({ most: mostRunning, mostOfOne: 1, full: busy });
@@ -78,6 +98,12 @@ export function consoleData(app: FastifyInstance, { data, callers }: DataOptions
       if (!isText(name) || name.length > longestWord || typeof request.body !== 'string')
         throw new RegistryError('NAME_INVALID', 'name and a body of text must be given');
       return fresh(reply, await data.jobFile(name, request.body));
+    });
+    scope.post('/console/node-config', { bodyLimit: longestConf }, async (request, reply) => {
+      const { image } = fieldsOf(request.query);
+      if (!isText(image) || image.length > longestWord || typeof request.body !== 'string')
+        throw new RegistryError('NAME_INVALID', 'image and a body of text must be given');
+      return fresh(reply, { image, places: (await data.nodePlaces?.(request.body, image)) ?? [] });
     });
     done();
   });

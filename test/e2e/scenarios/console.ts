@@ -155,6 +155,22 @@ async function explained({ scene, watched: { page } }: Looking): Promise<void> {
         .waitFor();
     },
   );
+  await scene.fact('with a dropped registries.conf the places are shown that a node asks', async () => {
+    const conf = `[[registry]]
+location = "quay.io"
+[[registry.mirror]]
+location = "cache.example.com/quay.io"
+`;
+    await page.getByLabel(/drop a job/).setInputFiles({
+      name: 'registries.conf',
+      mimeType: 'text/plain',
+      buffer: Buffer.from(conf),
+    });
+    const mirror = page.getByRole('link', { name: 'cache.example.com/quay.io/team/app' });
+    await mirror.waitFor();
+    await mirror.click();
+    await page.getByText('quay.io/team/app:v4.20').first().waitFor();
+  });
 }
 
 async function content({ scene, stand, watched: { page } }: Looking): Promise<void> {

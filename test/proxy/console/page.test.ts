@@ -74,3 +74,19 @@ test('what is not on the list of files is not there', async (t) => {
     t.equal((await app.inject({ url: `/console/files/${path}` })).statusCode, 404, path);
   t.equal((await fetch(`${origin}/console`, { redirect: 'manual' })).headers.get('location'), '/console/');
 });
+
+test('a registries.conf that a browser sends says where a node asks for an image', async (t) => {
+  const { origin } = await consoleRig(t);
+  const sent = (query: string, body = 'x') =>
+    fetch(`${origin}/console/node-config${query}`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'text/plain' },
+    });
+  t.same(await (await sent('?image=quay.io/a/b')).json(), {
+    image: 'quay.io/a/b',
+    places: [{ location: 'bytes:1', image: 'quay.io/a/b' }],
+  });
+  t.equal((await sent('')).status, 400);
+  t.equal((await sent('?image=quay.io/a/b', 'x'.repeat(1024 * 1024 + 1))).status, 413);
+});
