@@ -44,6 +44,11 @@ export interface DrillOutcome {
   /** What was wrong last, after the fault. */
   readonly unwell?: string;
   readonly mirror: { readonly ordered: number; readonly lost: number };
+  /**
+   * How long the drill's own process, with the clients and all fronts, stood still at most,
+   * milliseconds. Where that is long, times are the machine's.
+   */
+  readonly stalledMs: number;
   /** Processes that ended and were started again. */
   readonly restarts: number;
   /** The other cache beside us, where it takes part. */

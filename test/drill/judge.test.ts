@@ -23,6 +23,7 @@ const outcome = {
   noticed: { UpstreamReachable: 4_000 },
   mirror: { ordered: 3, lost: 0 },
   restarts: 0,
+  stalledMs: 20,
 };
 const drill = { conditions: ['UpstreamReachable'], alerts: ['QuaysideUpstreamDown'], mostWarmMs: 2_000 };
 

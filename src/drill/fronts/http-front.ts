@@ -116,6 +116,7 @@ class TroubledRequests {
     const { method = 'GET', url: asked = '/', headers } = incoming;
     const path = (fault?.kind === 'swapped' ? fault.instead?.(asked) : undefined) ?? asked;
     if (fault?.headMs !== undefined) await pause(fault.headMs);
+    const stated = fault?.kind === 'swapped' ? await this.#digestHeader(asked) : {};
     const onward = request(this.#target + path, { method, headers, agent: this.#agent });
     outgoing.once('close', () => onward.destroy());
     const [, answer] = await Promise.all([pipeline(incoming, onward), answerTo(onward)]);
@@ -123,9 +124,18 @@ class TroubledRequests {
     const known = Number.isFinite(length) ? length : undefined;
     const isShort = fault?.kind === 'truncated' && known !== undefined && method !== 'HEAD';
     const own = isShort ? { 'content-length': String(Math.floor(known / 2)) } : {};
-    outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, ...stated(fault, asked), ...own });
+    outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, ...stated, ...own });
     // A body that is under way when the server goes silent stops where it is.
     await pipeline(answer, (chunks) => this.#body(chunks, fault, known, pause), outgoing);
+  }
+
+  /** What the answer to a request would have said of its content. */
+  async #digestHeader(path: string): Promise<Readonly<Record<string, string>>> {
+    const onward = request(this.#target + path, { method: 'HEAD', agent: this.#agent }).end();
+    const answer = await answerTo(onward);
+    answer.resume();
+    const digest = answer.headers['docker-content-digest'];
+    return typeof digest === 'string' ? { 'docker-content-digest': digest } : {};
   }
 
   async *#body(
@@ -139,12 +149,6 @@ class TroubledRequests {
       yield chunk;
     }
   }
-}
-
-/** A manifest in place of another one is said to be what was asked for by its digest. */
-function stated(fault: HttpFault | undefined, path: string): Readonly<Record<string, string>> {
-  const digest = /sha256:[0-9a-f]{64}$/.exec(path)?.[0];
-  return fault?.kind === 'swapped' && digest !== undefined ? { 'docker-content-digest': digest } : {};
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

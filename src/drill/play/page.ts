@@ -16,12 +16,25 @@ export function drillPage(result: DrillResult): string {
     `# Drill: ${missed.length === 0 ? 'passed' : `${missed.length} of ${played.length} drills missed a bar`}`,
     `${startedAt.slice(0, 16).replace('T', ' ')} UTC, the ${form} form, ${Math.round(tookMs / 1000)} s. ${fleet}. ${machine}.`,
     `${played.length} drills, ${pulls} pulls of whole images, every byte checked.`,
+    ...stallLines(played),
     ...limits.map((limit) => `Left out: ${limit}.`),
     table(played),
     ...besideTable(played),
     ...(missed.length === 0 ? [] : [`## Missed\n\n${missed.flatMap(missedLines).join('\n')}`]),
     ...skippedLines(outcomes),
   ].join('\n\n')}\n`;
+}
+
+/** A second of which the clients know nothing is one that they blame the fleet for. */
+const mostStalledMs = 500;
+
+function stallLines(outcomes: readonly DrillOutcome[]): readonly string[] {
+  const longest = Math.max(0, ...outcomes.map(({ stalledMs }) => stalledMs));
+  if (longest <= mostStalledMs) return [];
+  const count = outcomes.filter(({ stalledMs }) => stalledMs > mostStalledMs).length;
+  return [
+    `**The machine was busy**: the process of the drill, with clients and fronts, stood still for up to ${seconds(longest)}, for more than ${seconds(mostStalledMs)} in ${count} drills. Times of these are not the fleet's.`,
+  ];
 }
 
 const columns = [

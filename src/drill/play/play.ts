@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { hasSlept, sleep } from '../../base/time/wait.ts';
 import type { DigestChecks } from '../../load/verify/digest-check.ts';
 import type { DrillOutcome, DrillPull } from '../drill.ts';
@@ -73,6 +74,8 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
   const all = [clients, ...(beside === undefined ? [] : [beside.clients])];
   const loaded = load(fleet, all, mirror.order, AbortSignal.any([fleet.signal, stopping.signal]));
   const restartsBefore = restartsOf(stand);
+  const stalls = monitorEventLoopDelay({ resolution: 20 });
+  stalls.enable();
   try {
     await sleep(form.calmMs, fleet.signal);
     await quiet(drill, fleet, watch);
@@ -107,11 +110,13 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
       ...recovery,
       mirror: { ordered: mirror.ordered(), lost },
       restarts: restartsOf(stand) - restartsBefore,
+      stalledMs: Math.round(stalls.max / 1e6),
       ...(beside === undefined ? {} : { beside: beside.outcome(drill, times, otherWellMs) }),
     };
     return { ...outcome, objections: objectionsTo(drill, outcome, judgedForm(fleet)) };
   } finally {
     stopping.abort();
+    stalls.disable();
     await watch.close();
     await loaded;
     await Promise.all([clients.finish(0), beside?.clients.finish(0)]);
@@ -130,6 +135,7 @@ const nothing = {
   noticed: {},
   mirror: { ordered: 0, lost: 0 },
   restarts: 0,
+  stalledMs: 0,
   objections: [],
 } as const;
 
