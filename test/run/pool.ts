@@ -40,7 +40,7 @@ const preload = new URL('preload.ts', import.meta.url).href;
  * Files that measure their memory have what a service has.
  */
 const roomyHeap = [
-  ...['--min-semi-space-size=32', '--max-semi-space-size=32', '--initial-old-space-size=1024'],
+  ...['--min-semi-space-size=32', '--max-semi-space-size=32', '--initial-old-space-size=256'],
   ...['--external-memory-accounted-in-global-limit', '--single-threaded-gc', '--no-memory-reducer'],
 ];
 /** A file that blocks the loop of its process for so long does not go on. */
