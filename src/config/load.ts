@@ -1,3 +1,4 @@
+import { Settings as TypeboxSettings } from 'typebox/system';
 import { DecodeUnsafe, Value } from 'typebox/value';
 import { contradictions } from './checks.ts';
 import type { Config } from './config.ts';
@@ -61,11 +62,17 @@ function readSettings(value: unknown): ConfigReading {
 }
 
 /**
- * `Value.Decode` completes and checks the settings again, which takes longer than all else here.
- * They pass the check before.
+ * `Value.Decode` completes and checks the settings again; they pass the check before. To sort the
+ * variants of unions takes longer than all else here, and the schema has no unions.
  */
 function decoded(sound: unknown): Settings {
-  return DecodeUnsafe({}, settingsSchema, Value.Clone(sound)) as Settings;
+  const { unionPrioritySort } = TypeboxSettings.Get();
+  try {
+    TypeboxSettings.Set({ unionPrioritySort: false });
+    return DecodeUnsafe({}, settingsSchema, Value.Clone(sound)) as Settings;
+  } finally {
+    TypeboxSettings.Set({ unionPrioritySort });
+  }
 }
 
 function dependsOn({ path, about = [] }: Contradiction, pruned: readonly FaultPath[]): boolean {
