@@ -11,7 +11,7 @@ import { boolean } from '../../src/cli/flags/values.ts';
 import { type PlayKind, played, type Tally } from './play.ts';
 import { located, type ProgramName } from './programs.ts';
 import type { Scenario } from './scenario.ts';
-import { scenarios } from './scenarios.ts';
+import { groups, scenarios } from './scenarios.ts';
 
 const usage = `npm run e2e [-- [--no-skip | --prepare] [--long] [--pictures] [scenario…]]
 
@@ -21,7 +21,10 @@ A real Quayside among real programs, on loopback. Ends with 1 after any failure,
   --prepare   only build what has to be built, which is long the first time
   --long      everything as large, and for as long, as at a user's; default: as little as shows the fact
   --pictures  writes the pictures of docs/ on the way
-  scenario…   any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all
+  scenario…   any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all.
+              ${Object.entries(groups)
+                .map(([name, members]) => `${name}: ${members.join(' ')}`)
+                .join('; ')}
 `;
 
 const options = {
@@ -37,7 +40,8 @@ const options = {
  * played.
  */
 async function main(args: readonly string[], interrupted: AbortSignal): Promise<number> {
-  const { values, words } = parseFlags(options, args);
+  const { values, words: given } = parseFlags(options, args);
+  const words = given.flatMap((word) => groups[word] ?? [word]);
   if (values.help) {
     console.log(usage.trimEnd());
     return 0;

@@ -55,6 +55,12 @@ import { signatures } from './scenarios/signatures.ts';
 import { simulate } from './scenarios/simulate.ts';
 import { skopeo } from './scenarios/skopeo.ts';
 
+/** Names of several that are played together. */
+export const groups: Readonly<Record<string, readonly string[]>> = {
+  install: ['fresh', 'docs', 'packed', 'completion', 'image'],
+  operate: ['deploy', 'deploy-pod', 'deploy-values', 'how-to', 'monitoring'],
+};
+
 /** All of them, in the order in which they are played. */
 export const scenarios: readonly Scenario[] = [
   fresh,
