@@ -13,6 +13,8 @@ import type { Signs } from './signs.ts';
  */
 const believedMs = 60_000;
 const everyMs = 15_000;
+/** A question to a cluster ends before the look does: who does not answer is not reachable. */
+const askMs = 5_000;
 /** The pause before the first look, milliseconds. */
 const firstMs = 10_000;
 
@@ -116,11 +118,11 @@ async function asksReview(client: KubernetesClient, signal: AbortSignal): Promis
     spec: { user: 'system:anonymous', nonResourceAttributes: { verb: 'get', path: '/version' } },
   });
   const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
-  await client.text({ method: 'POST', path, body, isRepeatable: true, signal });
+  await client.text({ method: 'POST', path, body, isRepeatable: true, timeoutMs: askMs, signal });
 }
 
 async function asksVersion(client: KubernetesClient, signal: AbortSignal): Promise<void> {
-  await client.text({ path: '/version', signal });
+  await client.text({ path: '/version', timeoutMs: askMs, signal });
 }
 
 /** The kind of an `ApiFailure`, as one word. */

@@ -170,6 +170,21 @@ test('a cluster is asked with the right that it is there for, once its last answ
   t.match(await found(source), [{ status: 'True' }], 'a review of this minute is enough');
 });
 
+test('a cluster that never answers is not reachable before the look of 8 s ends', async (t) => {
+  const { signs, now, pass } = stage();
+  const config = load('{ clusters: { app.ci: {} } }', { PORT: '1' });
+  const limits: unknown[] = [];
+  const text = async ({ timeoutMs }: { timeoutMs?: number }): Promise<never> => {
+    limits.push(timeoutMs);
+    throw new Error('it did not answer in time');
+  };
+  const clients = { of: async () => ({ text }) as never };
+  const [source] = clusterSources(config, clients, signs, now);
+  pass(60_000);
+  t.match(await found(source), [{ status: 'False' }]);
+  t.same(limits, [5_000]);
+});
+
 test('an upstream is asked only if no pull has told of it within a minute', async (t) => {
   const { signs, events, now, pass } = stage();
   const { registry, upstream } = await rig(t, { events });

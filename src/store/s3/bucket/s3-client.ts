@@ -80,7 +80,9 @@ export function createS3Calls(
   breaker: S3Breaker,
   downloads?: Pick<Downloads, 'get'>,
 ): S3Calls {
-  const { events, firstByteTimeoutMs = 3_000, maxSockets = defaultSockets } = options;
+  const { events, firstByteTimeoutMs: wholeMs = 3_000, maxSockets = defaultSockets } = options;
+  // An upstream may have what readers wait for: a silent S3 costs a pull half of the time.
+  const firstByteTimeoutMs = downloads === undefined ? wholeMs : wholeMs / 2;
   const config = clientConfig(options);
   const limits = { maxSockets, connectTimeoutMs: firstByteTimeoutMs / 2, firstByteTimeoutMs };
   const borrowed = downloads && { requestHandler: createBorrowedBodies({ downloads, ...limits }) };
