@@ -81,15 +81,14 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
       if (cut !== undefined) reply.record.cut ??= cut;
       const status = endedStatus(reply);
       const path = pathOf(request.raw.url ?? '');
-      const answered = (): void =>
-        events?.answered?.({
-          kind: kindOf(path),
-          status,
-          firstByteSeconds: firstByteMs / 1000,
-          totalSeconds: totalMs / 1000,
-        });
-      if (followed === undefined) answered();
-      else followed.ended({ ...reply.record, status, firstByteMs }, answered);
+      const answered = {
+        kind: kindOf(path),
+        status,
+        firstByteSeconds: firstByteMs / 1000,
+        totalSeconds: totalMs / 1000,
+      };
+      if (followed === undefined) events?.answered?.(answered);
+      else followed.ended({ ...reply.record, status, firstByteMs }, () => events?.answered?.(answered));
       const facts = factsOf(request, reply.record, { path, status, firstByteMs, totalMs });
       const { failure, cut: ours } = reply.record;
       if (failure === undefined && ours === undefined) {

@@ -10,10 +10,7 @@ export function mirrorSpans(
   events: MeteredEvents,
 ): Partial<MissEvents> & Partial<Pick<MirrorEvents, 'mirroring' | 'copying' | 'imageMirrored'>> {
   return {
-    missCause() {
-      const { current } = spans;
-      return current?.isRecording() ? traceHeaders(current.spanContext())['traceparent'] : undefined;
-    },
+    missCause: () => spans.recorded && traceHeaders(spans.recorded)['traceparent'],
     missed(event) {
       events.missed(event);
       spans.current?.addEvent('miss', { 'quayside.outcome': event.outcome });

@@ -7,6 +7,7 @@ import {
   AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
+  type ReadableSpan,
   type Sampler,
   type SpanExporter,
   TraceIdRatioBasedSampler,
@@ -26,6 +27,9 @@ interface CollectorEvents {
 
 /** What is left is sent within this at the end, milliseconds. */
 const lastMs = 2_000;
+
+/** What is done behind an answer has begun by then, milliseconds after the end of the span. */
+const behindMs = 10_000;
 
 /** A download of a much wanted layer has as many readers. */
 const mostLinks = 1_024;
@@ -62,6 +66,11 @@ export function createSpanSource(settings: TracingSettings, events: CollectorEve
         within,
       );
     },
+    hasMore(span) {
+      if (span.isRecording()) return true;
+      const endedAt = isReadable(span) ? hrTimeToMs(span.endTime) : 0;
+      return endedAt > Date.now() - behindMs;
+    },
     failed(span: Span, type: string) {
       span.setAttribute('error.type', type);
       span.setStatus({ code: SpanStatusCode.ERROR });
@@ -71,6 +80,15 @@ export function createSpanSource(settings: TracingSettings, events: CollectorEve
       await withTimeout(ended, lastMs, () => undefined);
     },
   };
+}
+
+/** Spans of the SDK that are recorded can be read, which the API does not say. */
+function isReadable(span: object): span is Pick<ReadableSpan, 'endTime'> {
+  return 'endTime' in span;
+}
+
+function hrTimeToMs([seconds, nanoseconds]: ReadableSpan['endTime']): number {
+  return seconds * 1_000 + nanoseconds / 1e6;
 }
 
 function exporterOf({ protocol, url, headers, timeoutMs, compression }: TracingSettings): SpanExporter {

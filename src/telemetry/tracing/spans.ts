@@ -24,11 +24,19 @@ export interface SpanStart {
 /** Makes spans and sends them; see sdk.ts. */
 export interface SpanSource {
   start(name: string, start: SpanStart): Span;
+  /**
+   * Whether it is recorded, and is still open or was lately: what is done behind an answer belongs to
+   * it, and a loop that it began, such as the pings of an upstream that is down, does not.
+   */
+  hasMore(span: Span): boolean;
   /** Marks it as failed; the type is a code, never a text of a stranger. */
   failed(span: Span, type: string): void;
   /** Sends what waits, within a limit. Never rejects. */
   close(): Promise<void>;
 }
+
+/** The flag of a trace that is recorded (W3C Trace Context 3.2.2.5.1). */
+const sampled = 1;
 
 /** What these say is the answer to a question, and no failure of the one who asked. */
 const answers: ReadonlySet<string> = new Set([
@@ -52,6 +60,12 @@ export class Spans {
     return this.#current.getStore();
   }
 
+  /** The same, if it is recorded. */
+  get recorded(): SpanContext | undefined {
+    const context = this.current?.spanContext();
+    return context !== undefined && (context.traceFlags & sampled) !== 0 ? context : undefined;
+  }
+
   /** Begins a span that its caller ends. */
   start(name: string, start: SpanStart): Span {
     return this.#source.start(name, start);
@@ -60,7 +74,7 @@ export class Spans {
   /** Begins a span below what runs now; undefined where nothing does that is recorded. */
   below(name: string, start: SpanStart = {}): Span | undefined {
     const { current } = this;
-    if (current?.isRecording() !== true) return undefined;
+    if (current === undefined || !this.#source.hasMore(current)) return undefined;
     return this.#source.start(name, { ...start, parent: current.spanContext() });
   }
 

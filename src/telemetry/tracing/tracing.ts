@@ -73,10 +73,8 @@ export async function configuredTracing(options: TracingOptions): Promise<Tracin
       ...mirrorSpans(spans, events),
     }),
     exemplar() {
-      const { current } = spans;
-      if (current?.isRecording() !== true) return undefined;
-      const { traceId, spanId } = current.spanContext();
-      return { trace_id: traceId, span_id: spanId };
+      const { recorded } = spans;
+      return recorded && { trace_id: recorded.traceId, span_id: recorded.spanId };
     },
     close: () => source.close(),
   };
