@@ -6,6 +6,13 @@ import { createManualClock } from '../support/manual-clock.ts';
 import { type S3Double, s3Double } from '../support/s3-double.ts';
 import { type BadDay, badDay, isPulled, temporary } from './rig.ts';
 
+interface S3RigOptions {
+  readonly s3?: S3Double;
+  readonly rig?: BadDay;
+  readonly disk?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
  * The service with its store in S3, over the S3 and the registry of another one where there is one,
  * and behind a disk where there is a directory for it.
@@ -14,7 +21,7 @@ import { type BadDay, badDay, isPulled, temporary } from './rig.ts';
  */
 export async function overS3(
   t: Test,
-  { s3: given, rig, disk }: { s3?: S3Double; rig?: BadDay; disk?: string } = {},
+  { s3: given, rig, disk, env }: S3RigOptions = {},
   firstByteTimeoutMs?: string,
 ) {
   const s3 = given ?? (await s3Double());
@@ -36,6 +43,7 @@ export async function overS3(
   const settings = { store, spool };
   const options = {
     settings,
+    ...(env === undefined ? {} : { env }),
     ...(rig === undefined ? {} : { double: rig.double }),
     ...(firstByteTimeoutMs === undefined ? { clock: createManualClock() } : {}),
   };

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { temporary } from '../../bad-days/rig.ts';
+import { overS3, stored } from '../../bad-days/s3-rig.ts';
 import { until } from '../../support/bodies.ts';
 import { collectorDouble, type SentSpan } from '../../support/collector-double.ts';
 import { freePort } from '../../support/program.ts';
@@ -81,4 +82,19 @@ test('a copy is a trace of its own, linked to the request whose miss asked for i
   });
   const pushes = await collector.named('upstream PUT manifest');
   t.ok(pushes.every(({ parentId }) => parentId === copy.spanId));
+});
+
+test('calls to S3 are spans below what made them, and carry no trace', async (t) => {
+  const collector = await collectorDouble(t);
+  const { s3, rig } = await overS3(t, { env: collector.env });
+  await stored({ s3, rig });
+  await (await rig.getLayer()).arrayBuffer();
+  const fill = (await collector.named('fill', 2)).find(
+    ({ attributes }) => attributes['quayside.digest'] === rig.layer.digest,
+  );
+  const put = (await collector.named('store put')).find(({ parentId }) => parentId === fill?.spanId);
+  const calls = () => collector.spans.filter(({ name }) => name.startsWith('S3 '));
+  await until(() => calls().some(({ parentId }) => parentId === put?.spanId), 'a call of the put');
+  t.ok(calls().every(({ kind, attributes }) => kind === 3 && attributes['quayside.outcome'] !== undefined));
+  t.notOk(s3.requests.some(({ headers }) => 'traceparent' in headers));
 });
