@@ -25,8 +25,9 @@ export interface SpanStart {
 export interface SpanSource {
   start(name: string, start: SpanStart): Span;
   /**
-   * Whether it is recorded, and is still open or was lately: what is done behind an answer belongs to
-   * it, and a loop that it began, such as the pings of an upstream that is down, does not.
+   * Whether it is recorded, and open or ended within the last 10 s: what is done behind an answer
+   * belongs to it, and a loop that it began, such as the pings of an upstream that is down, does
+   * not.
    */
   hasMore(span: Span): boolean;
   /** Marks it as failed; the type is a code, never a text of a stranger. */
