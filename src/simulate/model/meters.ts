@@ -45,31 +45,41 @@ export class Meter {
   }
 }
 
-/** Seconds that are looked through at a time for the fullest. */
-const mostOpen = 4_096;
+/** How many seconds late a transfer may be told, which began before others. */
+const mostLate = 1_024;
+const sweepEvery = 4_096;
+
+/** What of a second does not last, and how much more lasts from it on. */
+interface SecondChange {
+  bytes: number;
+  lasting: number;
+}
 
 /** Bytes that are spread evenly over a time each: all of them, and the second with the most. */
 export class SpreadMeter {
-  readonly #open = new Map<number, number>();
+  readonly #changes = new Map<number, SecondChange>();
   #total = 0;
   #peak = 0;
   #peakAt = 0;
-  #from = 0;
+  /** Seconds before this one are summed up. */
+  #next = 0;
+  #lasting = 0;
 
-  /** Of the same or a later start than the one before. */
+  /** Starts may be late by a quarter of an hour. */
   add(fromMs: number, untilMs: number, bytes: number): void {
     this.#total += bytes;
-    const first = Math.floor(fromMs / 1000);
-    const last = Math.floor(untilMs / 1000);
-    if (first === last) this.#note(first, bytes);
+    const first = Math.max(this.#next, Math.floor(fromMs / 1000));
+    const last = Math.max(first, Math.floor(untilMs / 1000));
+    if (first === last) this.#of(first).bytes += bytes;
     else {
-      const perMs = bytes / (untilMs - fromMs);
-      for (let second = first; second <= last; second += 1) {
-        const ms = Math.min(untilMs, (second + 1) * 1000) - Math.max(fromMs, second * 1000);
-        this.#note(second, perMs * ms);
-      }
+      const startMs = Math.max(fromMs, first * 1000);
+      const perMs = bytes / (untilMs - startMs);
+      this.#of(first).bytes += perMs * ((first + 1) * 1000 - startMs);
+      this.#of(first + 1).lasting += perMs * 1000;
+      this.#of(last).lasting -= perMs * 1000;
+      this.#of(last).bytes += perMs * (untilMs - last * 1000);
     }
-    if (this.#open.size > mostOpen) this.#close(first - mostOpen / 4);
+    if (first - this.#next > sweepEvery) this.#sweep(first - mostLate);
   }
 
   get total(): number {
@@ -77,34 +87,44 @@ export class SpreadMeter {
   }
 
   get peak(): number {
-    this.#close(Number.POSITIVE_INFINITY);
+    this.#sweep(Number.POSITIVE_INFINITY);
     return this.#peak;
   }
 
   get peakAtMs(): number {
-    this.#close(Number.POSITIVE_INFINITY);
+    this.#sweep(Number.POSITIVE_INFINITY);
     return this.#peakAt * 1000;
   }
 
-  /** Begins anew: what was spread over times from then on still counts for the peak. */
+  /** Begins anew: what is spread over seconds from then on still counts for the peak. */
   reset(atMs: number): void {
+    this.#sweep(Math.floor(atMs / 1000));
     this.#total = 0;
     this.#peak = 0;
-    this.#from = Math.floor(atMs / 1000);
-    for (const second of this.#open.keys()) if (second < this.#from) this.#open.delete(second);
   }
 
-  #note(second: number, bytes: number): void {
-    this.#open.set(second, (this.#open.get(second) ?? 0) + bytes);
+  #of(second: number): SecondChange {
+    const known = this.#changes.get(second);
+    if (known !== undefined) return known;
+    const change = { bytes: 0, lasting: 0 };
+    this.#changes.set(second, change);
+    return change;
   }
 
-  #close(before: number): void {
-    for (const [second, bytes] of this.#open) {
-      if (second >= before) continue;
-      this.#open.delete(second);
-      if (bytes <= this.#peak || second < this.#from) continue;
+  #sweep(before: number): void {
+    for (; this.#next < before && this.#changes.size > 0; this.#next += 1) {
+      const change = this.#changes.get(this.#next);
+      if (change === undefined && this.#lasting === 0) continue;
+      this.#changes.delete(this.#next);
+      this.#lasting += change?.lasting ?? 0;
+      const bytes = this.#lasting + (change?.bytes ?? 0);
+      if (bytes <= this.#peak) continue;
       this.#peak = bytes;
-      this.#peakAt = second;
+      this.#peakAt = this.#next;
     }
+    if (this.#changes.size > 0) return;
+    // What rounding leaves.
+    this.#lasting = 0;
+    if (Number.isFinite(before)) this.#next = Math.max(this.#next, before);
   }
 }
