@@ -50,7 +50,7 @@ const clientRetries = 5;
 /** Answers of the replicas themselves, milliseconds. */
 const answerMs = 2;
 /** Arrivals between two signs of progress. */
-const progressEvery = 10_000;
+const progressEvery = 1_000;
 /** Each replica looks in the bucket for orders to forget so often, milliseconds. */
 const newsEveryMs = 10_000;
 
@@ -72,11 +72,17 @@ export async function simulated(
     lastMs = arrival.atMs;
     count += 1;
     if (count % progressEvery === 0) {
-      time.signal?.throwIfAborted();
       time.progressed?.(count);
+      // Else no signal would come through, and nothing would be drawn.
+      await nextTurn();
+      time.signal?.throwIfAborted();
     }
   }
   return run.ended(lastMs, time.warmUpMs);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** One fleet under way. */

@@ -62,6 +62,15 @@ test('a configuration gives the limits, and a mistake says what is wrong', async
   t.match((await simulated('--link', 'much')).err, /must be a size/);
 });
 
+test('a signal ends a simulation', async (t) => {
+  const stop = new AbortController();
+  const io = recordedIo(stop.signal);
+  const running = run(['simulate', ...small, '--duration', '720h'], io);
+  setImmediate(() => stop.abort(new Error('SIGINT')));
+  t.equal(await running, 130);
+  t.equal(io.out(), '');
+});
+
 test('rates are bits or bytes a second', (t) => {
   t.equal(byteRate('10Gbit/s'), 1.25e9);
   t.equal(byteRate('2.5GB/s'), 2.5e9);
