@@ -85,7 +85,7 @@ export const simulate: Scenario = {
       compared(name, real, predicted);
       const count = (...operations: readonly string[]): number =>
         calls.filter(({ operation }) => operations.includes(operation)).length;
-      // Told, not judged: a busy machine makes calls again, and clients that come at once each look.
+      // Told, not judged: a busy machine makes calls again, and clients at once each look first.
       const [reads, writes] = [count('GetObject', 'HeadObject'), count('PutObject', 'ListObjectsV2')];
       process.stdout.write(
         `  S3 read ${reads} times, predicted ${predicted.s3Reads}; written ${writes} times, predicted ${predicted.s3Writes}\n`,
