@@ -67,6 +67,15 @@ test('each bar that is missed is a sentence', (t) => {
   t.end();
 });
 
+test('times are not judged where the process of the drill stood still', (t) => {
+  const late = { ...outcome, wellMs: 12_000, warmMs: { before: 100, during: 9_000 }, stalledMs: 900 };
+  const none = { awaitsConditions: false, awaitsAlerts: false };
+  t.same(objectionsTo(drill, late, none), []);
+  t.equal(objectionsTo(drill, { ...late, stalledMs: 100 }, none).length, 2);
+  t.match(objectionsTo(drill, { ...late, failedOwn: 1 }, none), [/^1 pulls failed/]);
+  t.end();
+});
+
 test('the page says what was missed, and what was not played', (t) => {
   const result = {
     ...({ format: 'quayside drill 1', startedAt: '2026-01-01T00:00:00.000Z', tookMs: 60_000 } as const),

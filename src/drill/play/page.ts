@@ -1,5 +1,5 @@
 import type { DrillOutcome, DrillResult } from '../drill.ts';
-import { seconds } from './judge.ts';
+import { mostStalledMs, seconds } from './judge.ts';
 
 /** Whether every drill that was played kept its bars. */
 export function isPassed({ outcomes }: DrillResult): boolean {
@@ -25,15 +25,12 @@ export function drillPage(result: DrillResult): string {
   ].join('\n\n')}\n`;
 }
 
-/** A second of which the clients know nothing is one that they blame the fleet for. */
-const mostStalledMs = 500;
-
 function stallLines(outcomes: readonly DrillOutcome[]): readonly string[] {
   const longest = Math.max(0, ...outcomes.map(({ stalledMs }) => stalledMs));
   if (longest <= mostStalledMs) return [];
   const count = outcomes.filter(({ stalledMs }) => stalledMs > mostStalledMs).length;
   return [
-    `**The machine was busy**: the process of the drill, with clients and fronts, stood still for up to ${seconds(longest)}, for more than ${seconds(mostStalledMs)} in ${count} drills. Times of these are not the fleet's.`,
+    `**The machine was busy**: the process of the drill, with clients and fronts, stood still for up to ${seconds(longest)}, for more than ${seconds(mostStalledMs)} in ${count} drills. Times of these are not the fleet's, and not judged: play them again on a quiet machine.`,
   ];
 }
 
