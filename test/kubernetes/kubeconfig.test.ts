@@ -27,7 +27,8 @@ for (const credential of ['token', 'token-file', 'certificate', 'exec'] as const
   test(`a kubeconfig may say who we are by ${credential}`, async (t) => {
     const api = await started(t);
     const kubeconfigFile = await api.kubeconfig(t.testdir(), credential);
-    const cluster = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile });
+    // A busy machine takes seconds to start a program.
+    const cluster = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile, timeoutMs: 60_000 });
     t.teardown(() => cluster.close());
     t.match(await cluster.review('sha256~a'), { name: 'alice' });
   });
