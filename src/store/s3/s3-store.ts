@@ -41,7 +41,9 @@ export function createS3Store(options: S3StoreOptions): S3Store {
   const probing = createS3Probe(options, limits, storeOutage(options.events));
   const breaker = new S3Breaker({ ...options, probe: probing.probe });
   const calls = createS3Calls(options, breaker);
-  const reading = createS3Calls(options, breaker, options.downloads);
+  const { downloads } = options;
+  const { credentials } = calls.client.config;
+  const reading = createS3Calls(options, breaker, downloads && { downloads, credentials });
   const bucket = createS3Bucket(calls);
   const uploads = createS3Uploads(calls);
   const running = new Set<string>();
@@ -58,7 +60,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
     close: async () => {
       breaker.close();
       for (const { client } of [calls, reading, probing]) client.destroy();
-      options.downloads?.close();
+      downloads?.close();
     },
   };
 }

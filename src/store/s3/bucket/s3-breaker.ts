@@ -16,7 +16,10 @@ export interface S3BreakerOptions {
 }
 
 interface S3Attempt {
-  /** Aborts at the call's deadline, when the caller leaves, and when the breaker opens. */
+  /**
+   * Aborts at the call's deadline, when the caller leaves, when the breaker opens, and when the
+   * call ends otherwise than `answered`: it may have opened a body that no reader has.
+   */
   readonly signal: AbortSignal;
   /** Ends the deadline and counts the outcome; `unknown` when the caller ended it. */
   ended(outcome: 'answered' | 'failed' | 'unknown', failure?: unknown): void;
@@ -73,8 +76,11 @@ export class S3Breaker {
       ended: (outcome, failure) => {
         timer[Symbol.dispose]();
         this.#waiting.delete(control);
-        // The caller may still end the body that an answered call has opened.
-        if (outcome !== 'answered') caller?.removeEventListener('abort', left);
+        if (outcome !== 'answered') {
+          // The caller may still end the body that an answered call has opened; any other has none.
+          caller?.removeEventListener('abort', left);
+          control.abort(failure);
+        }
         if (outcome === 'answered') this.#answered();
         if (outcome === 'failed') this.#failed(failure);
       },

@@ -71,21 +71,34 @@ export interface S3Calls {
   held(body: ResponseBody): void;
 }
 
+/** How GETs are sent whose readers borrow the bodies. */
+interface BorrowingOptions {
+  readonly downloads: Pick<Downloads, 'get'>;
+  /**
+   * Where the SDK finds credentials by calls of its own, such as to STS, it makes them as it is
+   * told to make those to S3: these POSTs are no downloads.
+   */
+  readonly credentials: S3Client['config']['credentials'];
+}
+
 /**
- * Calls through one client. `breaker` may forbid them, and is told how they end. With `downloads`
- * it sends them by these: then it takes GETs only, whose readers borrow the bodies.
+ * Calls through one client. `breaker` may forbid them, and is told how they end. With `borrowing`
+ * it takes GETs of objects only.
  */
 export function createS3Calls(
   options: S3ClientOptions,
   breaker: S3Breaker,
-  downloads?: Pick<Downloads, 'get'>,
+  borrowing?: BorrowingOptions,
 ): S3Calls {
   const { events, firstByteTimeoutMs: wholeMs = 3_000, maxSockets = defaultSockets } = options;
   // An upstream may have what readers wait for: a silent S3 costs a pull half of the time.
-  const firstByteTimeoutMs = downloads === undefined ? wholeMs : wholeMs / 2;
+  const firstByteTimeoutMs = borrowing === undefined ? wholeMs : wholeMs / 2;
   const config = clientConfig(options);
   const limits = { maxSockets, connectTimeoutMs: firstByteTimeoutMs / 2, firstByteTimeoutMs };
-  const borrowed = downloads && { requestHandler: createBorrowedBodies({ downloads, ...limits }) };
+  const borrowed = borrowing && {
+    credentials: borrowing.credentials,
+    requestHandler: createBorrowedBodies({ downloads: borrowing.downloads, ...limits }),
+  };
   let bodies = 0;
   const report = (operation: string, outcome: CallReport, startedAt: number): void =>
     events?.called?.({ operation, outcome, seconds: (performance.now() - startedAt) / 1000 });
@@ -119,6 +132,7 @@ export function createS3Calls(
       }
     },
     held(body) {
+      if (body.closed) return;
       bodies += 1;
       body.once('close', () => {
         bodies -= 1;

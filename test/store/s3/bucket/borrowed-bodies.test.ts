@@ -32,11 +32,20 @@ async function bucketOf(t: Test, answer: RequestListener, options: Partial<S3Sto
   return { blobs, asked, connections: () => connections };
 }
 
-function storeOf(t: Test, options: Partial<S3StoreOptions>, close: () => Promise<void>) {
+function keyFiles(t: Test) {
   const files = t.testdir({ id: 'AKIDEXAMPLE\n', secret: 'a-secret-key\n' });
+  return { accessKeyIdFile: join(files, 'id'), secretAccessKeyFile: join(files, 'secret') };
+}
+
+function storeOf(
+  t: Test,
+  options: Partial<S3StoreOptions>,
+  close: () => Promise<void>,
+  keys: Partial<S3StoreOptions> = keyFiles(t),
+) {
   const store = createS3Store({
     ...{ bucket: 'b', pathStyle: true, firstByteTimeoutMs: 60_000, stallMs: 60_000, retries: 2 },
-    ...{ accessKeyIdFile: join(files, 'id'), secretAccessKeyFile: join(files, 'secret') },
+    ...keys,
     downloads: createDownloads(),
     ...options,
   });
@@ -106,6 +115,19 @@ test('a server whose certificate no authority signed is not read from', async (t
   t.same(asked, []);
 });
 
+test('an answer that the SDK does not understand frees its connection', async (t) => {
+  const { blobs, asked } = await bucketOf(
+    t,
+    (_req, res) => {
+      if (asked.length === 1) res.setHeader('last-modified', 'no date');
+      answered(res);
+    },
+    { maxSockets: 1, retries: 0, firstByteTimeoutMs: 6_000 },
+  );
+  await t.rejects(blobs.open(digest), { code: 'UNAVAILABLE' });
+  t.ok(object.equals(await whole(await blobs.open(digest))));
+});
+
 test('the end of the store ends what is read', async (t) => {
   const { host, close } = await listening(
     createServer((_req, res) => res.writeHead(200, { 'content-length': 10 }).write('begun')),
@@ -120,3 +142,39 @@ test('the end of the store ends what is read', async (t) => {
   await store.close();
   await t.rejects(reading, { code: 'UNAVAILABLE' });
 });
+
+test('credentials that are asked for by calls of their own open what is read', async (t) => {
+  const asked: string[] = [];
+  const sts = await listening(
+    createServer((req, res) => {
+      asked.push(`${req.method} ${req.url}`);
+      res.writeHead(200, { 'content-type': 'text/xml' }).end(assumed);
+    }),
+  );
+  t.teardown(sts.close);
+  t.intercept(process, 'env', {
+    value: {
+      ...process.env,
+      AWS_WEB_IDENTITY_TOKEN_FILE: join(t.testdir({ token: 'of the cluster' }), 'token'),
+      AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/quayside',
+      AWS_ENDPOINT_URL_STS: `http://${sts.host}`,
+    },
+  });
+  const signers: string[] = [];
+  const { host, close } = await listening(
+    createServer(({ headers }, res) => {
+      signers.push(/Credential=(\w+)\//.exec(headers.authorization ?? '')?.[1] ?? '');
+      answered(res);
+    }),
+  );
+  const { blobs } = storeOf(t, { endpoint: `http://${host}` }, close, {});
+  t.ok(object.equals(await whole(await blobs.open(digest))));
+  t.same(signers, ['ASIAEXAMPLE']);
+  t.same(asked, ['POST /']);
+});
+
+const assumed = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleWithWebIdentityResult><Credentials><SessionToken>session</SessionToken>
+<SecretAccessKey>secret</SecretAccessKey><Expiration>2099-01-01T00:00:00Z</Expiration>
+<AccessKeyId>ASIAEXAMPLE</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult>
+</AssumeRoleWithWebIdentityResponse>`;
