@@ -16,7 +16,7 @@ async function diesAfter(answersAt: readonly number[], signedAt = Number.NaN): P
     diedAt = clock.now() - began;
   });
   for (let ms = 0; ms < 10_000 && diedAt === undefined; ms += 100) {
-    if (answersAt.includes(ms)) signs.came('member');
+    if (answersAt.includes(ms)) signs.proved('member');
     if (ms === signedAt) watch.sign();
     await clock.pass(100);
   }
@@ -45,4 +45,21 @@ test('a ping that a busy member leaves unanswered says nothing while others are 
     await new Heartbeat({ members, ping, isAnswering: () => isAnswering, instance: 'one' }).once();
     t.same(members.live, live);
   }
+});
+
+test('bytes that waited for a slow reader, and what anyone may say, keep no dead member alive', async (t) => {
+  const clock = createManualClock();
+  const signs = new SignsOfLife(clock);
+  signs.came('stranger');
+  t.equal(signs.agoMs('stranger'), Number.POSITIVE_INFINITY);
+  signs.proved('member');
+  for (let ms = 0; ms < 20_000; ms += 100) {
+    await clock.pass(100);
+    signs.came('member');
+  }
+  t.equal(signs.agoMs('member'), 16_000, 'they count for 4 s after its last proof');
+  signs.proved('member');
+  await clock.pass(3_000);
+  signs.came('member');
+  t.equal(signs.agoMs('member'), 0);
 });

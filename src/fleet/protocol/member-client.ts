@@ -95,7 +95,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
     try {
       const pong = parsePong((await withFairTimeout(answered, pingMs, () => undefined, clock))?.statement);
       if (pong !== undefined) {
-        signs.came(member);
+        signs.proved(member);
         instances.set(member, pong.instance);
       }
       return pong;
@@ -127,7 +127,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
     const path = pathOf(question);
     if (path.length > longestPath) throw new MemberFailed('the question is too long for members', 'unasked');
     const control = new AbortController();
-    const answers = (): void => signs.came(member);
+    const came = (): void => signs.came(member);
     const life = {
       liveness: () => liveness(member, subjectOf(question)),
       answeredAgoMs: () => signs.agoMs(member),
@@ -138,14 +138,14 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
     try {
       const signal = anySignal(asker, control.signal);
       const informed = (): void => {
-        answers();
+        came();
         watch.sign();
       };
       const { response, statement } = await get(member, path, {
         ...{ signal, informed },
         ...(asking && { trace }),
       });
-      answers();
+      signs.proved(member);
       const answer = parseAnswer(statement);
       if (answer?.word !== 'found') {
         watch[Symbol.dispose]();
@@ -160,7 +160,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
         watch[Symbol.dispose]();
         body.destroy();
       };
-      return { answer, bytes: watched(body, { watch, member, answers, received }), close };
+      return { answer, bytes: watched(body, { watch, member, came, received }), close };
     } catch (error) {
       watch[Symbol.dispose]();
       asker?.throwIfAborted();
@@ -231,19 +231,19 @@ async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 interface Watching {
   readonly watch: Vigil;
   readonly member: string;
-  readonly answers: () => void;
+  readonly came: () => void;
   readonly received: ((bytes: number) => void) | undefined;
 }
 
 /** The same bytes; the end of the member's life is MemberFailed. */
 async function* watched(
   body: ResponseBody,
-  { watch, member, answers, received }: Watching,
+  { watch, member, came, received }: Watching,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for await (const chunk of body) {
       watch.came();
-      answers();
+      came();
       received?.(chunk.byteLength);
       yield chunk;
       watch.waits();

@@ -206,13 +206,16 @@ function isPropagated(env: TracingEnvironment, warn: Warn): boolean {
   return false;
 }
 
-/** A number from 1. */
+/** Timers go off at once for what is longer, milliseconds: 24 days. */
+const most = 2 ** 31 - 1;
+
+/** A number from 1 that a timer can wait for. */
 function countOf(env: TracingEnvironment, name: string, otherwise: number, warn: Warn): number {
   const value = setIn(env, name)?.value;
   if (value === undefined) return otherwise;
   const count = Number(value);
-  if (Number.isSafeInteger(count) && count > 0) return count;
-  warn(`${name} is ${quoted(value)}, which counts as ${otherwise}; write a whole number from 1`);
+  if (Number.isSafeInteger(count) && count > 0 && count <= most) return count;
+  warn(`${name} is ${quoted(value)}, which counts as ${otherwise}; write a whole number from 1 to ${most}`);
   return otherwise;
 }
 

@@ -64,6 +64,7 @@ test('a wrong value is told in a sentence, and its default counts or tracing is 
     ['OTEL_PROPAGATORS', 'b3', false],
     ['OTEL_BSP_MAX_QUEUE_SIZE', '-1', false],
     ['OTEL_EXPORTER_OTLP_TIMEOUT', '10s', false],
+    ['OTEL_BSP_SCHEDULE_DELAY', '99999999999', false],
     ['OTEL_EXPORTER_OTLP_COMPRESSION', 'zstd', false],
     ['OTEL_RESOURCE_ATTRIBUTES', 'no pair', false],
   ] as const) {
