@@ -33,7 +33,7 @@ function formOf({ short, hold, rate }: DrillFlags): DrillForm {
       calmMs: 2_000,
       holdMs: hold ?? 5_000,
       mostHoldMs: 0,
-      mirrorMs: 5_000,
+      mirrorMs: 40_000,
       pullsPerSecond,
     };
   const holdMs = hold ?? 12_000;

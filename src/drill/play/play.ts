@@ -88,6 +88,7 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
       await end();
     }
     const endedMs = now();
+    mirror.close();
     const noticed = Object.fromEntries([...watch.seen].filter(([seen]) => !fleet.usual.has(seen)));
     const [recovery, otherWellMs] = await Promise.all([wellAfter(fleet), beside?.well()]);
     stopping.abort();

@@ -7,6 +7,8 @@ import type { DrillStand } from '../stand/stand.ts';
 export interface MirrorTasks {
   /** Orders one; it counts once a replica says that it is kept. */
   order(repository: string, tag: string): Promise<void>;
+  /** Takes no further orders: one that no mirror has taken up yet is in no queue. */
+  close(): void;
   /** Lets failed ones be tried again, and waits for all. Resolves to how many are gone. */
   lost(withinMs: number, signal: AbortSignal): Promise<number>;
   readonly ordered: () => number;
@@ -16,8 +18,10 @@ export interface MirrorTasks {
 export function createMirrorTasks(stand: DrillStand, drill: string): MirrorTasks {
   const tags: string[] = [];
   let next = 0;
+  let isClosed = false;
 
   async function order(repository: string, tag: string): Promise<void> {
+    if (isClosed) return;
     next += 1;
     const copy = `${drill}-${next}`;
     const body = JSON.stringify({
@@ -42,6 +46,9 @@ export function createMirrorTasks(stand: DrillStand, drill: string): MirrorTasks
 
   return {
     order: (repository, tag) => order(repository, tag).catch(() => undefined),
+    close() {
+      isClosed = true;
+    },
     ordered: () => tags.length,
     async lost(withinMs, signal) {
       for (let waitedMs = 0; waitedMs < withinMs && missing().length > 0; waitedMs += 1_000) {
