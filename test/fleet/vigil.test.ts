@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { sleep } from '../../src/base/time/wait.ts';
 import { Heartbeat } from '../../src/fleet/members/heartbeat.ts';
 import { Members } from '../../src/fleet/members/members.ts';
 import { SignsOfLife } from '../../src/fleet/protocol/signs-of-life.ts';
@@ -62,4 +63,25 @@ test('bytes that waited for a slow reader, and what anyone may say, keep no dead
   await clock.pass(3_000);
   signs.came('member');
   t.equal(signs.agoMs('member'), 0);
+});
+
+test('a busy member that leaves pings unanswered brings a byte within 6 s, or is left', async (t) => {
+  for (const [pingMs, diesAt] of [
+    [0, 4_000],
+    [2_000, 6_000],
+  ] as const) {
+    const clock = createManualClock();
+    const began = clock.now();
+    const liveness = async () => {
+      await sleep(pingMs, undefined, clock);
+      return 'idle' as const;
+    };
+    let diedAt: number | undefined;
+    using watch = new Vigil({ liveness, clock }, () => {
+      diedAt = clock.now() - began;
+    });
+    watch.sign();
+    for (let ms = 0; ms < 20_000; ms += 100) await clock.pass(100);
+    t.equal(diedAt, diesAt);
+  }
 });

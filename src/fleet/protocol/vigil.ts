@@ -16,7 +16,10 @@ export interface VigilOptions {
   readonly answeredAgoMs?: () => number;
   /** A silence after which the member is asked whether it lives, milliseconds. Default 1,000. */
   readonly silenceMs?: number;
-  /** After so many silences in a row that nothing explains, the member hangs. Default 4. */
+  /**
+   * After so many silences in a row that nothing explains, the member hangs; the wait for an answer
+   * to a ping is a part of them. Default 4.
+   */
   readonly mostIdle?: number;
   /** What the member answers to a ping about the question. */
   readonly liveness: () => Promise<Liveness>;
@@ -26,6 +29,8 @@ export interface VigilOptions {
 /** However long this process is too busy to read an answer, that counts as one slice. */
 const slices = 4;
 const mostSlices = 3 * slices;
+/** In the same way, a silence and the wait for a ping count as no more than three of them. */
+const mostSilences = 3;
 
 type VigilState = 'sign' | 'bytes' | 'none' | 'over';
 
@@ -102,14 +107,16 @@ export class Vigil implements Disposable {
   async #silent(): Promise<void> {
     if (this.#wait !== 'bytes') return;
     const signs = this.#signs;
+    const askedAt = this.#clock.now();
     const liveness = await this.#liveness();
     if (this.#wait !== 'bytes') return;
-    if (signs === this.#signs && this.#isGone(liveness)) this.#end();
+    const silences = Math.min(1 + (this.#clock.now() - askedAt) / this.#silenceMs, mostSilences);
+    if (signs === this.#signs && this.#isGone(liveness, silences)) this.#end();
     else this.#timer.refresh();
   }
 
-  #isGone(liveness: Liveness): boolean {
-    this.#idle = liveness === 'idle' ? this.#idle + 1 : 0;
+  #isGone(liveness: Liveness, silences: number): boolean {
+    this.#idle = liveness === 'idle' ? this.#idle + silences : 0;
     return liveness === 'dead' || this.#idle >= this.#mostIdle;
   }
 
