@@ -1,3 +1,6 @@
+import { access } from 'node:fs/promises';
+import { codeOf } from '../../base/state/durable-file.ts';
+
 /** The variables of OpenTelemetry. */
 export type TracingEnvironment = Readonly<Record<string, string | undefined>>;
 
@@ -152,6 +155,27 @@ function decoded(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Sentences about files of TLS that cannot be read, of which the exporter itself says nothing. For
+ * each process once: it reads them at its start.
+ */
+export async function fileWarnings(env: TracingEnvironment): Promise<readonly string[]> {
+  const named = ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY'].flatMap(
+    (name) => forTraces(env, name) ?? [],
+  );
+  const warnings = await Promise.all(
+    named.map(async ({ name, value }) => {
+      const failure = await access(value).then(() => undefined, codeOf);
+      return failure === undefined ? [] : [unreadable(name, value, failure)];
+    }),
+  );
+  return warnings.flat();
+}
+
+function unreadable(name: string, value: string, code: string): string {
+  return `${name} is ${quoted(value)}, which cannot be read (${code}); spans are sent without it: write the path of a file in PEM`;
 }
 
 function timeoutOf(env: TracingEnvironment, warn: Warn): number {

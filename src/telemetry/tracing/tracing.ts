@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Exemplar } from '../metrics/exemplars.ts';
 import type { MeteredEvents } from '../metrics/metrics.ts';
 import { cacheSpans } from './cache-spans.ts';
-import { type TracingEnvironment, tracingIn } from './environment.ts';
+import { fileWarnings, type TracingEnvironment, tracingIn } from './environment.ts';
 import { mirrorSpans } from './mirror-spans.ts';
 import { networkSpans } from './network-spans.ts';
 import { requestSpans } from './request-spans.ts';
@@ -40,6 +40,7 @@ export async function configuredTracing(options: TracingOptions): Promise<Tracin
   const { settings, warnings } = tracingIn(env);
   for (const warning of warnings) log.warn(warning);
   if (settings === undefined) return undefined;
+  for (const warning of await fileWarnings(env)) log.warn(warning);
   const { createSpanSource } = await import('./sdk.ts');
   const { host: collector } = new URL(settings.url);
   const resource = {

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { test } from 'tap';
-import { tracingIn } from '../../../src/telemetry/tracing/environment.ts';
+import { fileWarnings, tracingIn } from '../../../src/telemetry/tracing/environment.ts';
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
 
@@ -50,6 +51,19 @@ test('the variables say where spans go, how, how many, and under which name', (t
   const whole = { ...endpoint, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://traces:4318/here' };
   t.equal(tracingIn(whole).settings?.url, 'http://traces:4318/here', 'the one for traces is the whole URL');
   t.end();
+});
+
+test('a file of TLS that cannot be read is told, since the exporter goes on without it', async (t) => {
+  const file = join(t.testdir({ 'ca.pem': 'a certificate' }), 'ca.pem');
+  const read = { OTEL_EXPORTER_OTLP_CERTIFICATE: file };
+  t.same(await fileWarnings({ ...endpoint, ...read }), []);
+  const missing = {
+    OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: `${file}.key`,
+    OTEL_EXPORTER_OTLP_CLIENT_KEY: file,
+  };
+  t.match(await fileWarnings({ ...endpoint, ...read, ...missing }), [
+    /^OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY is .* \(ENOENT\); .* write the path/,
+  ]);
 });
 
 test('a wrong value is told in a sentence, and its default counts or tracing is off', (t) => {
