@@ -91,8 +91,8 @@ export function createS3Calls(
   borrowing?: BorrowingOptions,
 ): S3Calls {
   const { events, firstByteTimeoutMs: wholeMs = 3_000, maxSockets = defaultSockets } = options;
-  // An upstream may have what readers wait for: a silent S3 costs a pull half of the time.
-  const firstByteTimeoutMs = borrowing === undefined ? wholeMs : wholeMs / 2;
+  // An upstream may have what readers wait for: a silent S3 costs a pull a third of the time.
+  const firstByteTimeoutMs = borrowing === undefined ? wholeMs : wholeMs / 3;
   const config = clientConfig(options);
   const limits = { maxSockets, connectTimeoutMs: firstByteTimeoutMs / 2, firstByteTimeoutMs };
   const borrowed = borrowing && {
