@@ -1,6 +1,7 @@
 import { field, jsonOrNone, listOf, textOf } from '../../base/text/json.ts';
 import { oneLine } from '../../base/text/one-line.ts';
 import { scrubbed } from '../../base/text/redaction.ts';
+import { withFairTimeout } from '../../base/time/wait.ts';
 import type { UpstreamReply } from '../../oci/errors.ts';
 import type { UpstreamResponse } from '../exchange.ts';
 
@@ -29,17 +30,18 @@ export async function replyWith(answer: UpstreamResponse, bytes: Uint8Array): Pr
 
 async function startOf({ body }: UpstreamResponse): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  let size = 0;
-  using _timer = setTimeout(() => body.destroy(), patienceMs);
-  try {
+  const read = async (): Promise<void> => {
+    let size = 0;
     for await (const chunk of body) {
       chunks.push(new Uint8Array(chunk));
       size += chunk.byteLength;
       if (size > mostBytes) break;
     }
-  } catch {
-    // What came so far is quoted.
-  }
+  };
+  // What came so far is quoted.
+  const reading = read().catch(() => undefined);
+  await withFairTimeout(reading, patienceMs, () => body.destroy());
+  await reading;
   return Buffer.concat(chunks);
 }
 

@@ -47,6 +47,7 @@ export function createBorrowedBodies(options: BorrowedBodiesOptions): Handler {
   const line = { tls: { rejectUnauthorized: true }, connectTimeoutMs };
 
   async function handle(...[request, { abortSignal, requestTimeout } = {}]: Handling) {
+    if (request.method !== 'GET') throw new Error(`${request.method} is not sent as a download`);
     // The SDK's type is that of an older signal; what comes is what `send` was given.
     const signal = abortSignal as AbortSignal | undefined;
     const free = await places.acquire(signal);
