@@ -90,6 +90,9 @@ test('the page says what was missed, and what was not played', (t) => {
   t.match(page, /^- upstream-dead: QuaysideUpstreamDown did not notice$/m);
   t.match(page, /^- s3-dead: no S3 server$/m);
   t.notOk(isPassed(result));
+  const unplayed = { ...result, outcomes: result.outcomes.slice(1) };
+  t.notOk(isPassed(unplayed), 'nothing was played');
+  t.match(drillPage(unplayed), /^# Drill: nothing was played$/m);
   t.end();
 });
 

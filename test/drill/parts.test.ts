@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { drill } from '../../src/cli/drill/drill.ts';
+import { freePort } from '../../src/drill/fronts/listening.ts';
+import { begun } from '../../src/drill/play/play.ts';
+import { BesideProgram } from '../../src/drill/stand/beside-program.ts';
 import { createMemoryRegistry } from '../../src/drill/stand/registry.ts';
 import { drills } from '../../src/drill/table/table.ts';
 import { shortened } from '../../src/drill/watch/alerts.ts';
@@ -46,6 +49,26 @@ test('a stored blob of other bytes is found once', async (t) => {
   const check = createStoredCheck([folder]);
   t.same(await check(), [path]);
   t.same(await check(), []);
+});
+
+test('a program that does not listen is ended', async (t) => {
+  const folder = t.testdir();
+  const args = ['-e', 'setInterval(() => undefined, 1000)'];
+  const program = new BesideProgram({ command: process.execPath, args, log: join(folder, 'log') });
+  t.teardown(() => program.stop());
+  program.start();
+  await t.rejects(program.listens(await freePort(), 1), { message: /does not listen on port/ });
+  t.equal(program.pid, undefined);
+});
+
+test('a fault that cannot begin says why, and ends no other drill', async (t) => {
+  const start = () => Promise.reject(new Error('prlimit is missing'));
+  t.equal(await begun({ start }, {} as Parameters<typeof begun>[1]), 'prlimit is missing');
+});
+
+test('a result that could not be written is a mistake before the drills', async (t) => {
+  const file = join(t.testdir(), 'missing', 'result.json');
+  await t.rejects(drill(['--only', 's3', '-o', file], recordedIo()), { message: /cannot be written/ });
 });
 
 test('the list has every drill, and an unknown one is a mistake', async (t) => {

@@ -8,7 +8,7 @@ import { type Io, type Run, stopCode, writeJson } from '../flags/io.ts';
 import { listText, outcomeLine } from './lines.ts';
 import { type DrillFlags, parseDrillFlags } from './options.ts';
 import { planOf } from './plan.ts';
-import { writeResult } from './result-files.ts';
+import { checkWritable, writeResult } from './result-files.ts';
 
 /** `quayside drill`: see its help. */
 export const drill: Run = async (args, io) => {
@@ -18,6 +18,7 @@ export const drill: Run = async (args, io) => {
     io.stdout.write(listText(plan.drills));
     return 0;
   }
+  if (values.output.endsWith('.json')) await checkWritable(values.output);
   try {
     const result = await runDrills(plan, {
       signal: io.signal,

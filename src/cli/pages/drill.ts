@@ -37,6 +37,6 @@ export const drillPage: CommandPage = {
   flags: drillFlags,
   notes: `Faults of disks need root on Linux, those of limits prlimit. What cannot be played is listed, with the reason.`,
   examples: ['quayside drill --list', 'quayside drill --short', 'quayside drill --only s3 -o result.json'],
-  exits: `Exits with 0 when every drill kept its bars, 1 when one missed a bar, 2 for a mistake, 130 or 143 when stopped.`,
+  exits: `Exits with 0 when every drill kept its bars, 1 when one missed a bar or none could be played, 2 for a mistake, 130 or 143 when stopped.`,
   words: [],
 };

@@ -7,7 +7,10 @@ import { loadFlags } from '../pages/load.ts';
 /** `10Gbit/s`, `1.25GB/s` or `50MB` as bytes a second. */
 export function byteRate(text: string): number {
   const size = text.endsWith('/s') ? text.slice(0, -2) : text;
-  return size.endsWith('Gbit') ? amount(size.slice(0, -4)) * 125e6 : parseSize(size);
+  const value = size.endsWith('Gbit') ? amount(size.slice(0, -4)) * 125e6 : parseSize(size);
+  // What brings nothing takes forever, and no time has room for that.
+  if (value > 0) return value;
+  throw new Error(`must be a rate above 0, such as 10Gbit/s or 50MB/s, not ${text}`);
 }
 
 function sizes(text: string): readonly number[] {

@@ -1,9 +1,15 @@
 import type { DrillOutcome, DrillResult } from '../drill.ts';
 import { mostStalledMs, seconds } from './judge.ts';
 
-/** Whether every drill that was played kept its bars. */
+/** Whether drills were played, and each of them kept its bars. */
 export function isPassed({ outcomes }: DrillResult): boolean {
-  return outcomes.every(({ objections }) => objections.length === 0);
+  const isPlayed = outcomes.some(({ skipped }) => skipped === undefined);
+  return isPlayed && outcomes.every(({ objections }) => objections.length === 0);
+}
+
+function verdictOf(played: number, missed: number): string {
+  if (played === 0) return 'nothing was played';
+  return missed === 0 ? 'passed' : `${missed} of ${played} drills missed a bar`;
 }
 
 /** One page in Markdown: what was played, what it cost, and what missed its bar. */
@@ -13,7 +19,7 @@ export function drillPage(result: DrillResult): string {
   const missed = played.filter(({ objections }) => objections.length > 0);
   const pulls = played.reduce((sum, outcome) => sum + outcome.pulls, 0);
   return `${[
-    `# Drill: ${missed.length === 0 ? 'passed' : `${missed.length} of ${played.length} drills missed a bar`}`,
+    `# Drill: ${verdictOf(played.length, missed.length)}`,
     `${startedAt.slice(0, 16).replace('T', ' ')} UTC, the ${form} form, ${Math.round(tookMs / 1000)} s. ${fleet}. ${machine}.`,
     `${played.length} drills, ${pulls} pulls of whole images, every byte checked.`,
     ...stallLines(played),

@@ -81,7 +81,8 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     await quiet(drill, fleet, watch);
     watch.restart();
     const beganMs = now();
-    const end = await drill.start(stand);
+    const end = await begun(drill, stand);
+    if (typeof end === 'string') return { ...nothing, name, layer, fault, skipped: end };
     try {
       await held(drill, form, watch, fleet);
     } finally {
@@ -121,6 +122,18 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     await watch.close();
     await loaded;
     await Promise.all([clients.finish(0), beside?.clients.finish(0)]);
+  }
+}
+
+/** What ends the fault, or why it could not begin: the drills after it are played all the same. */
+export async function begun(
+  drill: Pick<Drill, 'start'>,
+  stand: DrillStand,
+): Promise<(() => unknown) | string> {
+  try {
+    return await drill.start(stand);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -67,12 +67,16 @@ export class BesideProgram {
     await forced;
   }
 
-  /** Resolves once the port of loopback takes connections. Throws its last words after 30 s. */
-  async listens(port: number): Promise<void> {
-    for (let looks = 0; looks < 300; looks += 1) {
+  /**
+   * Resolves once the port of loopback takes connections. After so many looks, ten a second, the
+   * program is ended, and its last words are thrown.
+   */
+  async listens(port: number, mostLooks = 300): Promise<void> {
+    for (let looks = 0; looks < mostLooks; looks += 1) {
       if (await isOpen(port)) return;
       await sleep(100);
     }
+    await this.stop();
     const said = await readFile(this.#options.log, 'utf8').catch(() => '');
     throw new Error(
       `${this.#options.command} does not listen on port ${port}; it said: ${said.slice(-2_000)}`,

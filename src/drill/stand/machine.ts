@@ -31,7 +31,7 @@ export async function createDrillDisk(path: string): Promise<DrillDisk> {
       empty: () => rm(filler, { force: true }),
       setReadOnly: (on) => remounted(path, on ? 'ro' : 'rw'),
     },
-    close: async () => void (await ran('umount', ['--lazy', path])),
+    close: async () => void (await ran('umount', ['-l', path])),
   };
 }
 

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { freePort } from '../fronts/listening.ts';
 import { createTcpFront, type TcpFront } from '../fronts/tcp-front.ts';
 import { BesideProgram } from './beside-program.ts';
@@ -76,7 +76,7 @@ export async function createReplica(
 
 /** This program, as it runs now: its sources, or what was made of them. */
 function program(): string {
-  return new URL(`../../main${extname(import.meta.url)}`, import.meta.url).pathname;
+  return fileURLToPath(new URL(`../../main${extname(import.meta.url)}`, import.meta.url));
 }
 
 function clockModule(file: string): string {

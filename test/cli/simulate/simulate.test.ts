@@ -20,6 +20,10 @@ test('each size is a column, and what it saves is a sentence', async (t) => {
   t.match(out, /What breaks first: the .+, at [\d,.]+ times this load\./);
 });
 
+test('a rate of nothing is a mistake', async (t) => {
+  for (const rate of ['0', '0Gbit/s', '0.1B/s']) t.throws(() => byteRate(rate), { message: /above 0/ }, rate);
+});
+
 test('the same seed gives the same report, another seed another one', async (t) => {
   const first = await simulated(...small, '-o', 'json');
   t.equal((await simulated(...small, '-o', 'json')).out, first.out);
