@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { drill } from '../../src/cli/drill/drill.ts';
+import { load } from '../../src/config/load.ts';
 import { freePort } from '../../src/drill/fronts/listening.ts';
 import { begun } from '../../src/drill/play/play.ts';
 import { BesideProgram } from '../../src/drill/stand/beside-program.ts';
 import { createMemoryRegistry } from '../../src/drill/stand/registry.ts';
+import { settingsOf } from '../../src/drill/stand/settings.ts';
 import { drills } from '../../src/drill/table/table.ts';
 import { shortened } from '../../src/drill/watch/alerts.ts';
 import { createStoredCheck } from '../../src/drill/watch/stored.ts';
@@ -59,6 +61,20 @@ test('a program that does not listen is ended', async (t) => {
   program.start();
   await t.rejects(program.listens(await freePort(), 1), { message: /does not listen on port/ });
   t.equal(program.pid, undefined);
+});
+
+test('settings of the upstream are those of the registry, and no section of a replica', (t) => {
+  const member = { host: '127.0.0.1:4', set: () => undefined, close: () => Promise.resolve() };
+  const ports = { port: 1, adminPort: 2, fleetPort: 3 };
+  const urls = { url: 'http://127.0.0.1:1', admin: 'http://127.0.0.1:2' };
+  const place = { name: 'replica-1', ...ports, ...urls, member, configFile: '/drill/replica-1.json' };
+  const where = { folder: '/drill', upstreamUrl: 'https://127.0.0.1:5', copiesUrl: 'http://127.0.0.1:6' };
+  const own = { upstream: { manifestTimeoutMs: '2s' }, tags: { freshMs: '5m' } };
+  const settings = settingsOf({ ...where, store: undefined, places: [place], own, inertiaMs: 2_000 }, place);
+  const { upstreams, tags } = load(JSON.stringify(settings), {});
+  t.equal(upstreams['registry.drill']?.manifestTimeoutMs, 2_000);
+  t.ok(tags);
+  t.end();
 });
 
 test('a fault that cannot begin says why, and ends no other drill', async (t) => {

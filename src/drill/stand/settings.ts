@@ -37,7 +37,8 @@ export function diskOf(folder: string, { name }: Pick<ReplicaPlace, 'name'>): st
  * The first one has a disk before its bucket.
  */
 export function settingsOf(parts: StandParts, place: ReplicaPlace): object {
-  const { folder, places, own, inertiaMs } = parts;
+  const { folder, places, inertiaMs } = parts;
+  const { upstream: ownUpstream, ...own } = parts.own;
   const file = (name: keyof typeof standFiles): string => join(folder, standFiles[name]);
   const disk = diskOf(folder, place);
   const isFirst = places[0] === place;
@@ -54,7 +55,7 @@ export function settingsOf(parts: StandParts, place: ReplicaPlace): object {
     spool: { path: join(disk, 'spool'), maxBytes: '64MiB' },
     defaultUpstream: registryNames.source,
     upstreams: {
-      [registryNames.source]: { ...sectionOf(own['upstream']), ...upstream },
+      [registryNames.source]: { ...sectionOf(ownUpstream), ...upstream },
       [registryNames.copies]: { url: parts.copiesUrl, allowPrivateAddresses: true },
     },
     fleet: {
