@@ -57,25 +57,29 @@ export async function withTimeout<Value, Late = never>(
 const slices = 10;
 
 /**
- * The same, but fair to the one who answers: however long this process is too busy to read an
- * answer, that counts as a tenth of the time at most.
+ * Calls back after `ms`, fair to the one who answers: however long this process is too busy to read
+ * an answer, that counts as a tenth of the time at most.
  */
+export function fairTimer(callback: () => void, ms: number, clock = systemClock): Timer {
+  let left = slices;
+  const timer = clock.setTimeout(() => {
+    left -= 1;
+    if (left === 0) callback();
+    else timer.refresh();
+  }, ms / slices);
+  return timer;
+}
+
+/** As `withTimeout`, by a fair timer. */
 export async function withFairTimeout<Value, Late>(
   promise: Promise<Value>,
   ms: number,
   late: () => Late,
   clock = systemClock,
 ): Promise<Value | Late> {
-  const ending = new AbortController();
-  const over = async (): Promise<Late> => {
-    for (let slice = 0; slice < slices; slice += 1) await sleep(ms / slices, ending.signal, clock);
-    return late();
-  };
-  try {
-    return await Promise.race([promise, over()]);
-  } finally {
-    ending.abort();
-  }
+  const { promise: end, resolve } = Promise.withResolvers<Late>();
+  using _timer = fairTimer(() => resolve(Promise.try(late)), ms, clock);
+  return await Promise.race([promise, end]);
 }
 
 /** The promise's outcome, or the signal's reason as soon as it aborts; the work goes on. */

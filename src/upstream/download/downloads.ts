@@ -1,5 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
+import { fairTimer } from '../../base/time/wait.ts';
 import {
   longestHead,
   malformed,
@@ -112,16 +113,12 @@ function requestText({ url, headers = {} }: DownloadAsk): string {
 }
 
 async function headOf(socket: PooledSocket, ask: DownloadAsk): Promise<ResponseHead> {
-  const timer = setTimeout(() => socket.destroy(lateAnswer()), ask.firstByteTimeoutMs);
-  try {
-    for (;;) {
-      const head = parseHead(await headText(socket));
-      if (head.status === 101) throw malformed('status');
-      if (head.status >= 200) return head;
-      ask.informed?.();
-    }
-  } finally {
-    clearTimeout(timer);
+  using _timer = fairTimer(() => socket.destroy(lateAnswer()), ask.firstByteTimeoutMs);
+  for (;;) {
+    const head = parseHead(await headText(socket));
+    if (head.status === 101) throw malformed('status');
+    if (head.status >= 200) return head;
+    ask.informed?.();
   }
 }
 

@@ -1,5 +1,6 @@
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { fairTimer } from '../../base/time/wait.ts';
 import type { IncomingBytes } from './body-bytes.ts';
 import { createReceiveBuffer } from './receive-buffer.ts';
 
@@ -72,7 +73,7 @@ export function createPooledSocket(url: URL, line: ConnectOptions): PooledSocket
     isOver = true;
     failure ??= error;
     socket.destroy();
-    clearTimeout(timer);
+    timer[Symbol.dispose]();
     opened.reject(failure ?? new Error('the connection ended before it stood'));
     roused();
     for (const hearer of hearers) hearer();
@@ -88,12 +89,12 @@ export function createPooledSocket(url: URL, line: ConnectOptions): PooledSocket
       return landed.length < mostUnread;
     },
   });
-  const timer = setTimeout(
+  const timer = fairTimer(
     () => socket.destroy(Object.assign(new Error('the connection took too long'), { code: 'ETIMEDOUT' })),
     line.connectTimeoutMs,
   );
   socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
-    clearTimeout(timer);
+    timer[Symbol.dispose]();
     opened.resolve();
   });
   socket

@@ -1,6 +1,6 @@
 import { shared } from '../../../base/flow/single-flight.ts';
 import { backoffMs } from '../../../base/time/backoff.ts';
-import { type Clock, systemClock, type Timer } from '../../../base/time/wait.ts';
+import { type Clock, fairTimer, systemClock, type Timer } from '../../../base/time/wait.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { StoreEvents } from '../../store.ts';
 
@@ -68,7 +68,7 @@ export class S3Breaker {
     const control = new AbortController();
     const late = (): void => control.abort(new Error(`S3 did not answer within ${deadlineMs} ms`));
     const left = (): void => control.abort(caller?.reason);
-    const timer = this.#clock.setTimeout(late, deadlineMs);
+    const timer = fairTimer(late, deadlineMs, this.#clock);
     caller?.addEventListener('abort', left, { once: true });
     this.#waiting.add(control);
     return {
