@@ -79,7 +79,7 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
   try {
     await sleep(form.calmMs, fleet.signal);
     await quiet(drill, fleet, watch);
-    watch.restart();
+    watch.restart(watch.seen.keys());
     const beganMs = now();
     const end = await begun(drill, stand);
     if (typeof end === 'string') return { ...nothing, name, layer, fault, skipped: end };

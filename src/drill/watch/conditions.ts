@@ -12,8 +12,11 @@ import type { FleetReplica } from '../stand/replica.ts';
 export interface FaultWatch {
   /** The first time at which each was seen, by its name. */
   readonly seen: ReadonlyMap<string, number>;
-  /** Forgets all of it, and counts from now on. */
-  restart(): void;
+  /**
+   * Forgets all of it, and counts from now on. What is there `already` counts where a look no
+   * longer found it before it came again.
+   */
+  restart(already?: Iterable<string>): void;
   close(): Promise<void>;
 }
 
@@ -27,17 +30,24 @@ export function createFaultWatch(looks: readonly FaultLook[], now: () => number)
   const ending = new AbortController();
   const seen = new Map<string, number>();
   let sinceMs = now();
+  let already: readonly string[] = [];
   const watch = async (look: FaultLook): Promise<void> => {
+    let stale: readonly string[] = [];
+    let staleOf = already;
     while (await hasSlept(everyMs, ending.signal)) {
       const began = sinceMs;
-      const found = await look(ending.signal).catch(() => []);
-      for (const name of found) if (began === sinceMs && !seen.has(name)) seen.set(name, now() - sinceMs);
+      const found = await look(ending.signal).catch(() => undefined);
+      if (found === undefined || began !== sinceMs) continue;
+      stale = (staleOf === already ? stale : already).filter((name) => found.includes(name));
+      staleOf = already;
+      for (const name of found) if (!stale.includes(name) && !seen.has(name)) seen.set(name, now() - sinceMs);
     }
   };
   const watching = looks.map(watch);
   return {
     seen,
-    restart() {
+    restart(names = []) {
+      already = [...names];
       seen.clear();
       sinceMs = now();
     },
