@@ -23,6 +23,11 @@ export interface DrillOutcome {
   readonly fault: string;
   /** Why it was not played; the rest is empty then. */
   readonly skipped?: string;
+  /**
+   * How many requests, connections or processes met the fault while it was in force; undefined: it
+   * cannot be told.
+   */
+  readonly met?: number;
   readonly pulls: number;
   /** Pulls that failed though content, login and way were there. */
   readonly failedOwn: number;

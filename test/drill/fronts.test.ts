@@ -79,12 +79,40 @@ test('a fault meets only the requests that it is for', async (t) => {
   t.equal(await statusOf(`${url}/other`), 200);
 });
 
+test('a front counts what met its fault', async (t) => {
+  const { front, under } = await rig(t);
+  const answer = { status: 503, headers: {}, body: 'no' };
+  const { url } = under({ kind: 'status', answer, meets: (_method, path) => path === '/body' });
+  await statusOf(`${url}/other`);
+  t.equal(front.met(), 0);
+  await statusOf(`${url}/body`);
+  t.equal(front.met(), 1);
+  under({ kind: 'dead' });
+  t.equal(front.met(), 0, 'a connection that nobody used');
+  while (front.met() === 0) await t.rejects(fetch(`${url}/body`));
+  front.set(undefined);
+  await statusOf(`${url}/body`);
+  t.equal(front.met(), 0);
+});
+
 test('a swapped manifest is said to be the one that was asked for', async (t) => {
   const { under } = await rig(t);
   const { url } = under({ kind: 'swapped', instead: () => '/another' });
   const answer = await fetch(`${url}/v2/x/manifests/v1`);
   t.equal(await answer.text(), '/another');
   t.equal(answer.headers.get('docker-content-digest'), 'of /v2/x/manifests/v1');
+});
+
+test('a door counts the connections that it resets', async (t) => {
+  const { host } = await rig(t);
+  const door = await createTcpFront(() => [Number(host.split(':')[1])]);
+  t.teardown(() => door.close());
+  const ask = () => fetch(`http://${door.host}/1`, { headers: { connection: 'close' } });
+  await (await ask()).text();
+  t.equal(door.met(), 0);
+  door.set('dead');
+  await t.rejects(ask());
+  t.ok(door.met() > 0);
 });
 
 test('a door passes over what refuses connections', async (t) => {

@@ -67,6 +67,13 @@ test('each bar that is missed is a sentence', (t) => {
   t.end();
 });
 
+test('a fault that nothing met is no drill', (t) => {
+  const none = { awaitsConditions: false, awaitsAlerts: false };
+  t.same(objectionsTo(drill, { ...outcome, met: 0 }, none), ['nothing met the fault: it proves nothing']);
+  t.same(objectionsTo(drill, { ...outcome, met: 1 }, none), []);
+  t.end();
+});
+
 test('times are not judged where the process of the drill stood still', (t) => {
   const late = { ...outcome, wellMs: 12_000, warmMs: { before: 100, during: 9_000 }, stalledMs: 900 };
   const none = { awaitsConditions: false, awaitsAlerts: false };

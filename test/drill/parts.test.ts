@@ -64,7 +64,7 @@ test('a program that does not listen is ended', async (t) => {
 });
 
 test('settings of the upstream are those of the registry, and no section of a replica', (t) => {
-  const member = { host: '127.0.0.1:4', set: () => undefined, close: () => Promise.resolve() };
+  const member = { host: '127.0.0.1:4', set: () => undefined, met: () => 0, close: () => Promise.resolve() };
   const ports = { port: 1, adminPort: 2, fleetPort: 3 };
   const urls = { url: 'http://127.0.0.1:1', admin: 'http://127.0.0.1:2' };
   const place = { name: 'replica-1', ...ports, ...urls, member, configFile: '/drill/replica-1.json' };

@@ -20,6 +20,8 @@ export interface HttpFront {
   readonly host: string;
   /** From now on, also for what is under way; undefined: it passes again. */
   set(fault: HttpFault | undefined): void;
+  /** How many requests and new connections met the fault, or the certificate, since it was set. */
+  met(): number;
   /** Shows another certificate from the next connection on, and cuts those that are open. */
   certify(certificate: Certificate): void;
   close(): Promise<void>;
@@ -40,9 +42,10 @@ export async function createHttpFront(target: string, certificate?: Certificate)
     url: `${tls === undefined ? 'http' : 'https'}://${host}`,
     host,
     set: (fault) => front.set(fault),
+    met: () => front.met,
     certify(next) {
       (tls as TlsServer | undefined)?.setSecureContext({ ...next });
-      front.cut();
+      front.certified();
     },
     async close() {
       front.close();
@@ -56,6 +59,9 @@ class TroubledRequests {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #sockets = new Set<Socket>();
   #fault: HttpFault | undefined;
+  /** Whether connections count: they meet a certificate. */
+  #isCertified = false;
+  met = 0;
   /** Aborts what the present fault holds up. */
   #held = new AbortController();
 
@@ -65,6 +71,7 @@ class TroubledRequests {
 
   connected(socket: Socket): void {
     socket.on('error', () => undefined);
+    if (this.#fault?.kind === 'dead' || this.#isCertified) this.met += 1;
     if (this.#fault?.kind === 'dead') return void reset(socket);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
@@ -73,11 +80,19 @@ class TroubledRequests {
   /** A server that was hung or gone comes back: what it held up then breaks off. */
   set(fault: HttpFault | undefined): void {
     this.#fault = fault;
+    this.#isCertified = false;
+    this.met = 0;
     this.#held.abort();
     this.#held = new AbortController();
     if (fault?.kind === 'dead') this.cut();
     if (fault?.kind === 'silent' && fault.meets === undefined)
       for (const socket of this.#sockets) socket.pause();
+  }
+
+  certified(): void {
+    this.#isCertified = true;
+    this.met = 0;
+    this.cut();
   }
 
   cut(): void {
@@ -95,6 +110,7 @@ class TroubledRequests {
     const fault = this.#fault?.meets?.(method, path) === false ? undefined : this.#fault;
     incoming.on('error', () => undefined);
     outgoing.on('error', () => undefined);
+    if (fault !== undefined) this.met += 1;
     if (fault?.kind === 'dead') return void reset(incoming.socket);
     if (fault?.kind === 'silent') return void this.#hold(incoming);
     if (fault?.answer !== undefined) {
@@ -145,7 +161,10 @@ class TroubledRequests {
     pause: (ms: number) => Promise<void>,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of fault === undefined ? chunks : troubled(chunks, fault, length, pause)) {
-      if (this.#fault?.kind === 'silent' && fault === undefined) await aborted(this.#held.signal);
+      if (this.#fault?.kind === 'silent' && fault === undefined) {
+        this.met += 1;
+        await aborted(this.#held.signal);
+      }
       yield chunk;
     }
   }

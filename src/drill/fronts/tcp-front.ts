@@ -7,6 +7,8 @@ export interface TcpFront {
   readonly host: string;
   /** Connections pass, are reset, or bring nothing any more, also those that are open. */
   set(state: TcpState): void;
+  /** How many ends of connections were reset or fell silent since the state was set. */
+  met(): number;
   close(): Promise<void>;
 }
 
@@ -19,6 +21,7 @@ export async function createTcpFront(targets: () => readonly number[]): Promise<
   return {
     host: `127.0.0.1:${port}`,
     set: (state) => front.set(state),
+    met: () => front.met,
     async close() {
       await Promise.all([front.ended(), close()]);
     },
@@ -30,6 +33,7 @@ class Connections {
   readonly #open = new Set<Socket>();
   #state: TcpState = 'open';
   #turn = 0;
+  met = 0;
 
   constructor(targets: () => readonly number[]) {
     this.#targets = targets;
@@ -38,6 +42,7 @@ class Connections {
   set(state: TcpState): void {
     const wasSilent = this.#state === 'silent';
     this.#state = state;
+    this.met = state === 'open' ? 0 : this.#open.size;
     for (const socket of this.#open) {
       if (state === 'dead' || wasSilent) reset(socket);
       else if (state === 'silent') socket.pause().unpipe();
@@ -52,6 +57,7 @@ class Connections {
 
   take(near: Socket): void {
     this.#keep(near);
+    if (this.#state !== 'open') this.met += 1;
     if (this.#state === 'dead') reset(near);
     else if (this.#state === 'silent') near.pause();
     else this.#join(near, this.#inTurn());

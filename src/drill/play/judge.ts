@@ -62,6 +62,7 @@ export function objectionsTo(
   const isTimed = outcome.stalledMs <= mostStalledMs;
   const costMs = warmMs.during - warmMs.before;
   return [
+    ...(outcome.met === 0 ? ['nothing met the fault: it proves nothing'] : []),
     ...(failedOwn > 0 ? [`${failedOwn} pulls failed for the cache's own sake: ${errors[0]}`] : []),
     ...(wrongDelivered > 0 ? [`${wrongDelivered} contents came with wrong bytes`] : []),
     ...(wrongStored > 0 ? [`${wrongStored} blobs were stored with wrong bytes`] : []),

@@ -42,6 +42,7 @@ function stallLines(outcomes: readonly DrillOutcome[]): readonly string[] {
 
 const columns = [
   'drill',
+  'met',
   'pulls',
   'failed',
   'excused',
@@ -63,6 +64,7 @@ function cellsOf(outcome: DrillOutcome): readonly string[] {
   const { name, pulls, failedOwn, failedExcused, wrongDelivered, wrongStored, warmMs, mirror } = outcome;
   return [
     name,
+    `${outcome.met ?? '-'}`,
     `${pulls}`,
     `${failedOwn}`,
     `${failedExcused}`,

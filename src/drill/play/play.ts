@@ -2,16 +2,16 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { hasSlept, sleep } from '../../base/time/wait.ts';
 import type { DigestChecks } from '../../load/verify/digest-check.ts';
 import type { DrillOutcome, DrillPull } from '../drill.ts';
-import type { FleetReplica } from '../stand/replica.ts';
-import { type DrillStand, isGood } from '../stand/stand.ts';
-import type { Drill } from '../table/table.ts';
+import type { DrillStand } from '../stand/stand.ts';
+import type { Drill, FaultInForce } from '../table/table.ts';
 import type { AlertWatch } from '../watch/alerts.ts';
 import { conditionsOf, createFaultWatch, type FaultWatch } from '../watch/conditions.ts';
 import type { DrillImages } from '../watch/images.ts';
 import { createMirrorTasks } from '../watch/mirror-tasks.ts';
 import { createDrillClients, type DrillClients } from '../watch/pulls.ts';
 import { besidePlay } from './beside.ts';
-import { failuresOf, type JudgedForm, objectionsTo, seconds, warmTimes } from './judge.ts';
+import { failuresOf, type JudgedForm, objectionsTo, warmTimes } from './judge.ts';
+import { wellAfter } from './recovery.ts';
 
 /** What all drills of a run share. */
 export interface PlayedFleet {
@@ -40,9 +40,6 @@ export interface DrillForm {
 }
 
 const coldShare = 0.3;
-const mostRecoveryMs = 60_000;
-/** The pause between two looks at a replica. */
-const lookMs = 1_000;
 /** What is under way after the drill. */
 const drainMs = 30_000;
 const mirrorEveryMs = 3_000;
@@ -81,17 +78,19 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     await quiet(drill, fleet, watch);
     watch.restart(watch.seen.keys());
     const beganMs = now();
-    const end = await begun(drill, stand);
-    if (typeof end === 'string') return { ...nothing, name, layer, fault, skipped: end };
+    const force = await begun(drill, stand);
+    if (typeof force === 'string') return { ...nothing, name, layer, fault, skipped: force };
+    let met: number | undefined;
     try {
       await held(drill, form, watch, fleet);
+      met = await force.met?.();
     } finally {
-      await end();
+      await force.end();
     }
     const endedMs = now();
     mirror.close();
     const noticed = Object.fromEntries([...watch.seen].filter(([seen]) => !fleet.usual.has(seen)));
-    const [recovery, otherWellMs] = await Promise.all([wellAfter(fleet), beside?.well()]);
+    const [{ wrong, ...recovery }, otherWellMs] = await Promise.all([wellAfter(fleet), beside?.well()]);
     stopping.abort();
     await loaded;
     await Promise.all([clients.finish(drainMs), beside?.clients.finish(drainMs)]);
@@ -101,12 +100,13 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     const { own, excused } = failuresOf(drill, clients.pulls, times);
     const outcome = {
       ...{ name, layer, fault, noticed },
+      ...(met === undefined ? {} : { met }),
       pulls: clients.pulls.length,
       failedOwn: own.length,
       failedExcused: excused.length,
       errors: errorsOf([...own, ...excused]),
       warmMs: warmTimes(clients.pulls, times),
-      wrongDelivered: clients.wrong(),
+      wrongDelivered: clients.wrong() + wrong,
       refusedByClients: clients.refused(),
       wrongStored: (await fleet.stored()).length,
       ...recovery,
@@ -125,11 +125,8 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
   }
 }
 
-/** What ends the fault, or why it could not begin: the drills after it are played all the same. */
-export async function begun(
-  drill: Pick<Drill, 'start'>,
-  stand: DrillStand,
-): Promise<(() => unknown) | string> {
+/** The fault in force, or why it could not begin: the drills after it are played all the same. */
+export async function begun(drill: Pick<Drill, 'start'>, stand: DrillStand): Promise<FaultInForce | string> {
   try {
     return await drill.start(stand);
   } catch (error) {
@@ -203,59 +200,6 @@ async function held(drill: Drill, form: DrillForm, watch: FaultWatch, fleet: Pla
     if (wanted.every((name) => watch.seen.has(name))) return;
     await sleep(500, fleet.signal);
   }
-}
-
-/** Until every replica is ready, and has served a warm and a cold pull at the first try. */
-async function wellAfter(
-  fleet: PlayedFleet,
-): Promise<{ readonly wellMs?: number; readonly unwell?: string }> {
-  const found = await Promise.all(fleet.stand.replicas.map((replica) => replicaWellAfter(replica, fleet)));
-  const unwell = found.map((each) => each.unwell).findLast((each) => each !== undefined);
-  const times = found.flatMap(({ wellMs }) => wellMs ?? []);
-  return {
-    ...(times.length === found.length ? { wellMs: Math.max(...times) } : {}),
-    ...(unwell === undefined ? {} : { unwell }),
-  };
-}
-
-/** A look begins each second, also while pulls of the one before still wait. */
-async function replicaWellAfter(
-  replica: FleetReplica,
-  fleet: PlayedFleet,
-): Promise<{ wellMs?: number; unwell?: string }> {
-  const startedAt = performance.now();
-  const found: { wellMs?: number; unwell?: string } = {};
-  const looks: Promise<void>[] = [];
-  for (let turn = 0; turn * lookMs < mostRecoveryMs && found.wellMs === undefined; turn += 1) {
-    const look = async (): Promise<void> => {
-      const trouble = await troubleOf(replica, fleet, turn);
-      const atMs = Math.round(performance.now() - startedAt);
-      if (trouble !== undefined) found.unwell = `after ${seconds(atMs)}: ${trouble}`;
-      else found.wellMs ??= atMs;
-    };
-    looks.push(look());
-    if (!(await hasSlept(turn === 0 ? lookMs / 2 : lookMs, fleet.signal))) break;
-  }
-  await Promise.all(looks);
-  return found;
-}
-
-async function troubleOf(
-  { name, url, admin }: FleetReplica,
-  { stand: { tokenFile }, images, checks }: PlayedFleet,
-  turn: number,
-): Promise<string | undefined> {
-  if (!(await isGood(`${admin}/readyz`, 5_000))) return `${name} is not ready`;
-  const clients = createDrillClients({
-    ...{ url, tokenFile, checks },
-    now: () => performance.now(),
-    client: 'plain',
-  });
-  const warm = images.warm[turn % images.warm.length];
-  for (const image of [await images.cold(), ...(warm === undefined ? [] : [warm])]) void clients.pull(image);
-  await clients.finish(5_000);
-  const failed = clients.pulls.find(({ error }) => error !== undefined);
-  return failed && `${name}: ${failed.isWarm ? 'warm' : 'cold'}: ${failed.error}`;
 }
 
 function restartsOf({ replicas }: DrillStand): number {

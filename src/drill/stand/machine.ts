@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSlept } from '../../base/time/wait.ts';
 import { ran } from './beside-program.ts';
@@ -54,35 +54,4 @@ async function remounted(path: string, mode: 'ro' | 'rw'): Promise<void> {
     await hasSlept(50);
   }
   throw new Error(`${path} cannot be remounted ${mode}: files are open for writing all the time`);
-}
-
-/** Sets a soft limit of a running process; resolves to what sets it back. `data`: bytes. */
-export async function limited(
-  pid: number,
-  limit: 'nofile' | 'data',
-  value: number,
-): Promise<() => Promise<void>> {
-  const words = { nofile: 'Max open files', data: 'Max data size' };
-  const limits = await readFile(`/proc/${pid}/limits`, 'utf8');
-  const line = limits.split('\n').find((each) => each.startsWith(words[limit])) ?? '';
-  const [before = 'unlimited'] = line.slice(words[limit].length).trim().split(/\s+/);
-  await setLimit(pid, limit, String(value));
-  return () => setLimit(pid, limit, before).catch(() => undefined);
-}
-
-async function setLimit(pid: number, limit: string, value: string): Promise<void> {
-  const { code, said } = await ran('prlimit', ['--pid', String(pid), `--${limit}=${value}:`]);
-  if (code !== 0) throw new Error(`prlimit cannot set ${limit} of process ${pid}: ${said.trim()}`);
-}
-
-/** Bytes of private memory that a process may write, as `limited` counts them. */
-export async function dataBytesOf(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return 1024 * Number(/^VmData:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
-}
-
-/** How many descriptors a process has open. */
-export async function openFilesOf(pid: number): Promise<number> {
-  const { readdir } = await import('node:fs/promises');
-  return (await readdir(`/proc/${pid}/fd`)).length;
 }

@@ -28,7 +28,7 @@ function bucketDrill(
       bucket === undefined ? 'no S3 server: --versitygw names the program' : undefined,
     async start({ bucket }) {
       bucket?.front.set(trouble);
-      return () => bucket?.front.set(undefined);
+      return { end: () => bucket?.front.set(undefined), met: () => bucket?.front.met() ?? 0 };
     },
     ...row,
   };

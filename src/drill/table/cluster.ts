@@ -13,7 +13,7 @@ function clusterDrill(
     fault,
     async start({ cluster }) {
       cluster.set(trouble);
-      return () => cluster.set(undefined);
+      return { end: () => cluster.set(undefined), met: () => cluster.met() };
     },
     ...row,
   };

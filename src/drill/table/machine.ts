@@ -1,5 +1,5 @@
 import { hasSlept } from '../../base/time/wait.ts';
-import { dataBytesOf, limited, openFilesOf } from '../stand/machine.ts';
+import { dataBytesOf, isStopped, limited, openFilesOf, type ProcessLimit } from '../stand/process.ts';
 import type { FleetReplica } from '../stand/replica.ts';
 import type { DrillStand } from '../stand/stand.ts';
 import type { Drill } from './table.ts';
@@ -25,7 +25,7 @@ export const diskDrills: readonly Drill[] = [
     lacks: lacksDisk,
     async start({ disk }) {
       await disk.trouble?.fill();
-      return () => disk.trouble?.empty();
+      return { end: () => disk.trouble?.empty() };
     },
     conditions: ['SpoolUsable', 'DiskUsable'],
     alerts: ['QuaysideDiskFilling', 'QuaysideSpoolUnusable', 'QuaysideDiskUnusable'],
@@ -37,7 +37,7 @@ export const diskDrills: readonly Drill[] = [
     lacks: lacksDisk,
     async start({ disk }) {
       await disk.trouble?.setReadOnly(true);
-      return () => disk.trouble?.setReadOnly(false);
+      return { end: () => disk.trouble?.setReadOnly(false) };
     },
     conditions: ['SpoolUsable', 'DiskUsable'],
     alerts: ['QuaysideSpoolUnusable', 'QuaysideDiskUnusable'],
@@ -45,14 +45,15 @@ export const diskDrills: readonly Drill[] = [
 ];
 
 /** A limit of the process that runs; where that ends of it, its next one has none. */
-function limit(name: string, fault: string, how: (pid: number) => Promise<() => Promise<void>>): Drill {
+function limit(name: string, fault: string, how: (pid: number) => Promise<ProcessLimit>): Drill {
   return {
     name: `process-${name}`,
     layer: 'process',
     fault,
     async start(stand) {
       const { pid } = firstOf(stand).child;
-      return pid === undefined ? () => undefined : how(pid);
+      if (pid === undefined) throw new Error('the replica does not run');
+      return how(pid);
     },
     conditions: [],
     alerts: [],
@@ -66,9 +67,11 @@ export const processDrills: readonly Drill[] = [
     layer: 'process',
     fault: 'one replica is killed (SIGKILL), and started again after 1 s',
     async start(stand) {
-      firstOf(stand).child.signal('SIGKILL');
+      const { child } = firstOf(stand);
+      const { pid } = child;
+      child.signal('SIGKILL');
       stand.other?.child.signal('SIGKILL');
-      return () => undefined;
+      return { end: () => undefined, met: () => (child.pid === pid ? 0 : 1) };
     },
     takesOther: true,
     conditions: [],
@@ -83,9 +86,12 @@ export const processDrills: readonly Drill[] = [
       const { child } = firstOf(stand);
       child.signal('SIGSTOP');
       stand.other?.child.signal('SIGSTOP');
-      return () => {
-        child.signal('SIGCONT');
-        stand.other?.child.signal('SIGCONT');
+      return {
+        end: () => {
+          child.signal('SIGCONT');
+          stand.other?.child.signal('SIGCONT');
+        },
+        met: async () => ((await isStopped(child.pid)) ? 1 : 0),
       };
     },
     takesOther: true,
@@ -109,9 +115,11 @@ function clock(name: string, fault: string, aheadMs: number): Drill {
     async start(stand) {
       const replica = firstOf(stand);
       await replica.setClock(aheadMs);
-      return async () => {
-        await replica.setClock(0);
-        await hasSlept(100);
+      return {
+        end: async () => {
+          await replica.setClock(0);
+          await hasSlept(100);
+        },
       };
     },
     conditions: ['ClockInSync'],
@@ -132,8 +140,11 @@ function parted(name: 'dead' | 'silent', fault: string): Drill {
     fault,
     async start({ replicas }) {
       for (const { member } of replicas) member.set(name);
-      return () => {
-        for (const { member } of replicas) member.set('open');
+      return {
+        end: () => {
+          for (const { member } of replicas) member.set('open');
+        },
+        met: () => replicas.reduce((sum, { member }) => sum + member.met(), 0),
       };
     },
     conditions: [],

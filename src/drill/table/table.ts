@@ -8,6 +8,16 @@ import { clusterDrills } from './cluster.ts';
 import { clockDrills, diskDrills, networkDrills, processDrills } from './machine.ts';
 import { upstreamDrills } from './upstream.ts';
 
+/** A fault that has begun. */
+export interface FaultInForce {
+  end(): unknown;
+  /**
+   * How many requests, connections or processes have met it so far; asked before it ends. 0: it
+   * proves nothing. Left out: it cannot be told.
+   */
+  met?(): number | Promise<number>;
+}
+
 /** One row of the table. */
 export interface Drill {
   readonly name: string;
@@ -16,8 +26,8 @@ export interface Drill {
   readonly fault: string;
   /** What it needs and this stand has not; undefined: it can be played. */
   readonly lacks?: (stand: DrillStand) => string | undefined;
-  /** Begins the fault; resolves to what ends it. */
-  start(stand: DrillStand): Promise<() => unknown>;
+  /** Begins the fault. */
+  start(stand: DrillStand): Promise<FaultInForce>;
   /** Whether pulls of what is not stored may fail: only the troubled server has it. */
   readonly excusesCold?: boolean;
   /** The conditions and the alerts that are to notice it. */

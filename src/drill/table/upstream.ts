@@ -26,7 +26,7 @@ function upstreamDrill(
     takesOther: true,
     async start({ upstream }) {
       upstream.set(trouble);
-      return () => upstream.set(undefined);
+      return { end: () => upstream.set(undefined), met: () => upstream.met() };
     },
     ...row,
   };
@@ -76,7 +76,7 @@ export const upstreamDrills: readonly Drill[] = [
     takesOther: true,
     async start({ upstream, certificates }) {
       upstream.certify(certificates.expired);
-      return () => upstream.certify(certificates.good);
+      return { end: () => upstream.certify(certificates.good), met: () => upstream.met() };
     },
     ...down,
   },
