@@ -23,7 +23,7 @@ test('a process that stands still is known', { skip: process.platform !== 'linux
   t.notOk(await isStopped(child.pid));
   const limit = await limited(child.pid ?? 0, 'nofile', 100);
   child.kill('SIGSTOP');
-  t.ok(await isStopped(child.pid));
+  while (!(await isStopped(child.pid))) await new Promise((done) => setImmediate(done));
   child.kill('SIGKILL');
   await once(child, 'exit');
   t.notOk(await isStopped(child.pid));
