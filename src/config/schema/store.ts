@@ -55,7 +55,7 @@ const s3 = closed({
   maxSockets: count({ minimum: 1, default: 256 }),
   /**
    * How long a call may take until S3's answer begins, tries included, in milliseconds; a read of a
-   * blob a third of it. Default 3 s; more for an S3 that is far away. Past it a pull goes on at the
+   * blob a quarter. Default 3 s; more for an S3 that is far away. Past it a pull goes on at the
    * upstream, and after three in a row S3 is left alone until a probe succeeds.
    */
   firstByteTimeoutMs: timerMs({ default: '3s' }),

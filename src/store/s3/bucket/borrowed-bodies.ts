@@ -46,7 +46,7 @@ export function createBorrowedBodies(options: BorrowedBodiesOptions): Handler {
   const places = new Semaphore({ permits: maxSockets });
   const line = { tls: { rejectUnauthorized: true }, connectTimeoutMs };
 
-  async function handle(...[request, { abortSignal, requestTimeout } = {}]: Handling) {
+  async function handle(...[request, { abortSignal } = {}]: Handling) {
     if (request.method !== 'GET') throw new Error(`${request.method} is not sent as a download`);
     // The SDK's type is that of an older signal; what comes is what `send` was given.
     const signal = abortSignal as AbortSignal | undefined;
@@ -56,7 +56,7 @@ export function createBorrowedBodies(options: BorrowedBodiesOptions): Handler {
         url: urlOf(request),
         headers: request.headers,
         line,
-        firstByteTimeoutMs: requestTimeout ?? options.firstByteTimeoutMs,
+        firstByteTimeoutMs: options.firstByteTimeoutMs,
         progressTimeoutMs: neverMs,
         ...(signal === undefined ? {} : { signal }),
       });

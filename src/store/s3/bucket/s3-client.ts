@@ -91,10 +91,12 @@ export function createS3Calls(
   borrowing?: BorrowingOptions,
 ): S3Calls {
   const { events, firstByteTimeoutMs: wholeMs = 3_000, maxSockets = defaultSockets } = options;
-  // An upstream may have what readers wait for: a silent S3 costs a pull a third of the time.
-  const firstByteTimeoutMs = borrowing === undefined ? wholeMs : wholeMs / 3;
+  // An upstream may have what readers wait for. The owner of a blob asks S3 once more for them.
+  const firstByteTimeoutMs = borrowing === undefined ? wholeMs : wholeMs / 4;
   const config = clientConfig(options);
-  const limits = { maxSockets, connectTimeoutMs: firstByteTimeoutMs / 2, firstByteTimeoutMs };
+  // A try has two thirds of that, as a far S3 takes three round trips to connect.
+  const tryMs = (2 * firstByteTimeoutMs) / 3;
+  const limits = { maxSockets, connectTimeoutMs: tryMs, firstByteTimeoutMs: tryMs };
   const borrowed = borrowing && {
     credentials: borrowing.credentials,
     requestHandler: createBorrowedBodies({ downloads: borrowing.downloads, ...limits }),
