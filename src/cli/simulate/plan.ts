@@ -9,11 +9,23 @@ import { simulateFlags } from './page.ts';
 /** What a command line of `quayside simulate` asks for. */
 export type SimulateFlags = FlagValues<typeof simulateFlags>;
 
+/** Flags of which 0 means nothing, and what to do instead. */
+const aboveZero = {
+  bucket: 'leave it out for a bucket without end',
+  rate: 'name the pulls that begin in a second, such as 0.5',
+  moves: 'leave it out where no tag moves',
+  herd: 'leave it out where nodes do not pull at the same time',
+  'node-life': 'name one longer than --duration for nodes that stay',
+} as const;
+
 /** Reads the command line. Throws `UsageError`. */
 export function parseSimulateFlags(args: readonly string[]): SimulateFlags {
   const { values, words } = parseFlags(simulateFlags, args);
   if (words[0] !== undefined) throw new UsageError(`takes no argument ${words[0]}; name a trace by --trace`);
   if (values.shared > 1) throw new UsageError('--shared must be from 0 to 1');
+  for (const [name, advice] of Object.entries(aboveZero))
+    if (values[name as keyof typeof aboveZero] === 0)
+      throw new UsageError(`--${name} must be above 0: ${advice}`);
   if (values['warm-up'] >= values.duration) throw new UsageError('--warm-up must be shorter than --duration');
   return values;
 }

@@ -46,6 +46,7 @@ export function reportText(reports: readonly SimulationReport[], rest: TraceRest
   return [
     ...tableLines(rows.filter(([, ...cells]) => !cells.every((cell) => nothing.has(cell)))),
     ...savingLines(reports),
+    ...monthLines(last),
     '',
     ...boundLines(last?.bounds ?? []),
     ...(rest === undefined
@@ -81,6 +82,17 @@ function savingLines(reports: readonly SimulationReport[]): string[] {
       `${binary(report.diskBytes)} for ${binary(before.diskBytes)} saves ${dollars(saved)} a month of upstream and S3, and the disks cost ${dollars(more)} more`,
     ];
   });
+}
+
+/** An hour: what is counted ends with the last arrival, a little before its end. */
+const leastMonthMs = 3_540_000;
+
+/** What a month is reckoned from, where that is little. */
+function monthLines(report: SimulationReport | undefined): string[] {
+  if (report === undefined || report.countedMs >= leastMonthMs) return [];
+  return [
+    `A month is reckoned from only ${span(report.countedMs)} of load: simulate an hour or more before you plan by it.`,
+  ];
 }
 
 function boundLines(bounds: readonly BoundReport[]): string[] {

@@ -24,6 +24,21 @@ test('a rate of nothing is a mistake', async (t) => {
   for (const rate of ['0', '0Gbit/s', '0.1B/s']) t.throws(() => byteRate(rate), { message: /above 0/ }, rate);
 });
 
+test('nothing where something must be is a mistake that says what to do', async (t) => {
+  const wrong = { bucket: '0', rate: '0', moves: '0s', herd: '0s', 'node-life': '0ms' };
+  for (const [name, value] of Object.entries(wrong)) {
+    const { code, err } = await simulated(`--${name}`, value);
+    t.equal(code, 2, name);
+    t.match(err, new RegExp(`--${name} must be above 0: (leave it out|name)`));
+  }
+});
+
+test('a month that is reckoned from little load says so', async (t) => {
+  const sentence = /A month is reckoned from only 10\.0 min of load/;
+  t.match((await simulated(...small)).out, sentence);
+  t.notMatch((await simulated(...small, '--duration', '1h')).out, /reckoned/);
+});
+
 test('the same seed gives the same report, another seed another one', async (t) => {
   const first = await simulated(...small, '-o', 'json');
   t.equal((await simulated(...small, '-o', 'json')).out, first.out);
