@@ -12,11 +12,11 @@ interface ChildOptions {
   readonly log: string;
   /** More variables than ours. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Ends with us, however we end: only for a Node that runs this program. */
+  /** A Node that runs this program, which ends when its channel to us does. */
   readonly isOurs?: boolean;
 }
 
-/** A program that the drill runs beside itself. */
+/** A program that the drill runs beside itself, and that ends with it, however that ends. */
 export class BesideProgram {
   readonly #options: ChildOptions;
   #process: ChildProcess | undefined;
@@ -48,6 +48,7 @@ export class BesideProgram {
     closeSync(file);
     this.#process = child;
     this.#ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+    if (isOurs !== true) endsWithUs(child);
     this.#ended.then(() => this.#again()).catch(() => undefined);
   }
 
@@ -90,6 +91,21 @@ export class BesideProgram {
     this.restarts += 1;
     this.start();
   }
+}
+
+/**
+ * A shell reads from us until we end, then kills the program. It is in no group of ours: what a
+ * terminal sends to us does not reach it.
+ */
+function endsWithUs(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  const script = 'read _; kill -KILL "$1"';
+  const watcher = spawn('sh', ['-c', script, 'sh', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watcher.on('error', () => undefined);
+  child.once('exit', () => watcher.kill('SIGKILL'));
 }
 
 /** What every program may need. */

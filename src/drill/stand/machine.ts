@@ -16,12 +16,14 @@ export interface DrillDisk {
 }
 
 const diskSize = '192m';
+/** How the table of mounts calls the file system of a drill. */
+export const diskSource = 'quayside-drill';
 const fillerName = 'filler-of-the-drill';
 
 /** A file system in memory where the user may mount one, else a directory. */
 export async function createDrillDisk(path: string): Promise<DrillDisk> {
   await mkdir(path, { recursive: true });
-  const mounted = await ran('mount', ['-t', 'tmpfs', '-o', `size=${diskSize}`, 'quayside-drill', path]);
+  const mounted = await ran('mount', ['-t', 'tmpfs', '-o', `size=${diskSize}`, diskSource, path]);
   if (mounted.code !== 0) return { path, close: async () => undefined };
   const filler = join(path, fillerName);
   return {

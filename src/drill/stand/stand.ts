@@ -2,8 +2,7 @@
 // parts, each behind a front. Imports: base, drill/fronts, oci.
 
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSlept } from '../../base/time/wait.ts';
 import { type Authority, type Certificate, createAuthority } from '../fronts/certificates.ts';
@@ -11,6 +10,7 @@ import { createHttpFront, type HttpFront } from '../fronts/http-front.ts';
 import { createTcpFront, type TcpFront } from '../fronts/tcp-front.ts';
 import { createReviewingCluster, kubeconfigFor } from './cluster.ts';
 import { createDistribution, type OtherCache } from './distribution.ts';
+import { createDrillFolder } from './folder.ts';
 import { createDrillDisk, type DrillDisk } from './machine.ts';
 import { createMemoryRegistry, type MemoryRegistry } from './registry.ts';
 import { createReplica, createReplicaPlace, type FleetReplica } from './replica.ts';
@@ -75,7 +75,7 @@ async function started(
     defer(() => part.close());
     return part;
   };
-  const folder = await mkdtemp(join(await roomyFolder(), 'quayside-drill-'));
+  const folder = await createDrillFolder();
   defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const authority = createAuthority();
   const certificates = { good: authority.issued(), expired: authority.issued({ days: -1 }) };
@@ -130,15 +130,6 @@ async function started(
     door: `http://${door.host}`,
     tokenFile,
   };
-}
-
-const memoryFolder = '/dev/shm';
-const leastBytes = 2 * 2 ** 30;
-
-/** In memory where there is room: what else the disk of the machine does is no part of a drill. */
-async function roomyFolder(): Promise<string> {
-  const found = await statfs(memoryFolder).catch(() => undefined);
-  return found !== undefined && found.bavail * found.bsize > leastBytes ? memoryFolder : tmpdir();
 }
 
 async function written(folder: string, authority: Authority, cluster: HttpFront): Promise<string> {
