@@ -28,6 +28,7 @@ const mostRecoveryMs = 60_000;
 /** Takes part in the drills of the upstream, and of processes that end or stand still. */
 export function besidePlay({ other: { url }, images, checks, now, signal }: BesideOptions): BesidePlay {
   const clients = createDrillClients({ url, checks, now });
+  let wrong = 0;
   return {
     clients,
     async well() {
@@ -38,7 +39,9 @@ export function besidePlay({ other: { url }, images, checks, now, signal }: Besi
         const pulls = [await images.cold(), ...(warm === undefined ? [] : [warm])];
         for (const image of pulls) void asked.pull(image);
         await asked.finish(5_000);
-        if (asked.pulls.every(({ error }) => error === undefined)) return Math.round(now() - startedMs);
+        wrong += asked.wrong();
+        const isWell = asked.wrong() === 0 && asked.pulls.every(({ error }) => error === undefined);
+        if (isWell) return Math.round(now() - startedMs);
         await hasSlept(250, signal);
       }
       return undefined;
@@ -46,7 +49,7 @@ export function besidePlay({ other: { url }, images, checks, now, signal }: Besi
     outcome: (drill, times, wellMs) => ({
       pulls: clients.pulls.length,
       failed: failuresOf(drill, clients.pulls, times).own.length,
-      wrongDelivered: clients.wrong(),
+      wrongDelivered: clients.wrong() + wrong,
       ...(wellMs === undefined ? {} : { wellMs }),
     }),
   };

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { HttpFault } from '../fronts/faults.ts';
 import type { Drill } from './table.ts';
 
@@ -11,12 +12,21 @@ function clusterDrill(
     name: `cluster-${name}`,
     layer: 'cluster',
     fault,
-    async start({ cluster }) {
+    async start({ cluster, door }) {
       cluster.set(trouble);
+      void newLogin(door);
       return { end: () => cluster.set(undefined), met: () => cluster.met() };
     },
     ...row,
   };
+}
+
+/** A pull with a login that is new: for others the fleet need not ask the API server. */
+async function newLogin(door: string): Promise<void> {
+  const authorization = `Bearer drill-${randomBytes(20).toString('hex')}`;
+  const asked = { headers: { authorization }, signal: AbortSignal.timeout(10_000) };
+  const answer = await fetch(`${door}/v2/warm/image-0/manifests/latest`, asked).catch(() => undefined);
+  await answer?.body?.cancel().catch(() => undefined);
 }
 
 const forbidden = JSON.stringify({
