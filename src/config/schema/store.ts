@@ -55,8 +55,9 @@ const s3 = closed({
   maxSockets: count({ minimum: 1, default: 256 }),
   /**
    * How long a call may take until S3's answer begins, tries included, in milliseconds; a read of a
-   * blob a quarter. Default 3 s; more for an S3 that is far away. Past it a pull goes on at the
-   * upstream, and after three in a row S3 is left alone until a probe succeeds.
+   * blob a quarter where S3 answers nothing else meanwhile. Default 3 s; more for an S3 that is far
+   * away. Past it a pull goes on at the upstream, and after three in a row S3 is left alone until a
+   * probe succeeds.
    */
   firstByteTimeoutMs: timerMs({ default: '3s' }),
   /** Below this many bytes a second the upstream delivers the rest. Default 32 KiB; 0: no limit. */

@@ -62,19 +62,25 @@ export class S3Breaker {
     throw new RegistryError('UNAVAILABLE', leftAlone, { retryAfterSeconds: 5, cause: this.#last });
   }
 
-  /** Begins a call; throws `UNAVAILABLE` while open. */
-  begin(deadlineMs: number, caller?: AbortSignal): S3Attempt {
+  /**
+   * Begins a call; throws `UNAVAILABLE` while open. With `silentMs` it also ends once S3 has
+   * answered nothing for so long, this call and all others: one that is slow answers some.
+   */
+  begin(deadlineMs: number, caller?: AbortSignal, silentMs?: number): S3Attempt {
     this.check();
     const control = new AbortController();
     const late = (): void => control.abort(new Error(`S3 did not answer within ${deadlineMs} ms`));
     const left = (): void => control.abort(caller?.reason);
     const timer = fairTimer(late, deadlineMs, this.#clock);
+    const quiet = (): void => control.abort(new Error(`S3 answered nothing for ${silentMs} ms`));
+    const silence = silentMs === undefined ? undefined : this.#onSilence(silentMs, quiet);
     caller?.addEventListener('abort', left, { once: true });
     this.#waiting.add(control);
     return {
       signal: control.signal,
       ended: (outcome, failure) => {
         timer[Symbol.dispose]();
+        silence?.[Symbol.dispose]();
         this.#waiting.delete(control);
         if (outcome !== 'answered') {
           // The caller may still end the body that an answered call has opened; any other has none.
@@ -89,6 +95,7 @@ export class S3Breaker {
 
   /** A body came whole and in good time. */
   delivered(): void {
+    this.#answeredAt = this.#clock.now();
     this.#cut.clear();
   }
 
@@ -106,6 +113,16 @@ export class S3Breaker {
 
   close(): void {
     this.#timer?.[Symbol.dispose]();
+  }
+
+  #onSilence(silentMs: number, callback: () => void): Disposable {
+    const look = (): void => {
+      const leftMs = this.#answeredAt + silentMs - this.#clock.now();
+      if (leftMs <= 0) callback();
+      else timer = fairTimer(look, leftMs, this.#clock);
+    };
+    let timer = fairTimer(look, silentMs, this.#clock);
+    return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
   }
 
   get #mostFailures(): number {

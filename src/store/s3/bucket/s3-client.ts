@@ -90,12 +90,11 @@ export function createS3Calls(
   breaker: S3Breaker,
   borrowing?: BorrowingOptions,
 ): S3Calls {
-  const { events, firstByteTimeoutMs: wholeMs = 3_000, maxSockets = defaultSockets } = options;
+  const { events, firstByteTimeoutMs = 3_000, maxSockets = defaultSockets } = options;
   // An upstream may have what readers wait for. The owner of a blob asks S3 once more for them.
-  const firstByteTimeoutMs = borrowing === undefined ? wholeMs : wholeMs / 4;
+  const silentMs = borrowing === undefined ? undefined : firstByteTimeoutMs / 4;
   const config = clientConfig(options);
-  // A try has two thirds of that, as a far S3 takes three round trips to connect.
-  const tryMs = (2 * firstByteTimeoutMs) / 3;
+  const tryMs = firstByteTimeoutMs / 2;
   const limits = { maxSockets, connectTimeoutMs: tryMs, firstByteTimeoutMs: tryMs };
   const borrowed = borrowing && {
     credentials: borrowing.credentials,
@@ -113,7 +112,7 @@ export function createS3Calls(
       signal?.throwIfAborted();
       const startedAt = performance.now();
       const deadlineMs = deadlineOf(operation, sentBytes, firstByteTimeoutMs);
-      const attempt = breaker.begin(deadlineMs, signal);
+      const attempt = breaker.begin(deadlineMs, signal, silentMs);
       try {
         // One attempt never takes all of the time: a kept connection may be dead without a sign.
         const value = await send({ requestTimeout: deadlineMs / 2, abortSignal: attempt.signal });
