@@ -23,6 +23,8 @@ export interface Played {
   readonly client: string;
   /** The request whose line counts. Default: there is none. */
   readonly requestId?: string;
+  /** A field of that line which depends on the moment. */
+  readonly omits?: string;
   /** What is explained. Default: the request. */
   readonly image?: string;
   /** Other lines of the log, by their text. */
@@ -89,11 +91,12 @@ const silent: ReadonlySet<string> = new Set([
   'digest',
 ]);
 
-async function logText({ rig, requestId, lines = [] }: Played): Promise<string> {
+async function logText({ rig, requestId, omits, lines = [] }: Played): Promise<string> {
   const texts: string[] = [];
   if (requestId !== undefined) {
+    const fields = requestFields.filter((field) => field !== omits);
     const line = await logged(rig, (each) => each.msg === 'request' && each['requestId'] === requestId);
-    texts.push(`\`request\` ${fieldTexts(line, requestFields)}`);
+    texts.push(`\`request\` ${fieldTexts(line, fields)}`);
   }
   for (const text of lines) {
     const line = await logged(rig, ({ msg }) => msg === text);

@@ -39,7 +39,8 @@ function cutLayer(switches: Misbehaviours, metrics: readonly string[]): (t: Test
     if (status !== undefined) rig.double.switches.status = status;
     if ((await digestOrCut(answer)) !== 'cut') throw new Error('the layer came whole');
     const client = `**${answer.status}**, and the connection is closed within the body`;
-    return { rig, requestId, metrics, client, lines: ['a download was not stored'] };
+    const lines = ['a download was not stored'];
+    return { rig, requestId, omits: 'upstreamSaid', metrics, client, lines };
   };
 }
 
