@@ -3,6 +3,7 @@
 // drill/table, drill/watch, load/verify.
 
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
+import { closeInTurn } from '../../base/flow/close-all.ts';
 import { hasSlept } from '../../base/time/wait.ts';
 import { createDigestThreads } from '../../load/verify/threads.ts';
 import type { DrillOutcome, DrillResult } from '../drill.ts';
@@ -73,9 +74,7 @@ export async function runDrills(plan: DrillPlan, options: DrillRunOptions): Prom
       outcomes,
     };
   } finally {
-    await alerts?.close();
-    await stand.close();
-    await checks.close();
+    await closeInTurn([() => alerts?.close(), () => stand.close(), () => checks.close()]);
   }
 }
 

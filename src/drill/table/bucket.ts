@@ -1,8 +1,7 @@
 import type { HttpFault } from '../fronts/faults.ts';
 import type { DrillStand } from '../stand/stand.ts';
+import { type DrillRow, frontFault, isBlobRead } from './front-fault.ts';
 import type { Drill } from './table.ts';
-
-const isObject = (method: string, path: string): boolean => method === 'GET' && path.includes('/blobs/');
 
 /** As S3 words it ("Error responses" of its API reference). */
 const refuses = (status: number, code: string): HttpFault => ({
@@ -14,12 +13,7 @@ const refuses = (status: number, code: string): HttpFault => ({
   },
 });
 
-function bucketDrill(
-  name: string,
-  fault: string,
-  trouble: HttpFault,
-  row: Partial<Drill> & Pick<Drill, 'conditions' | 'alerts'>,
-): Drill {
+function bucketDrill(name: string, fault: string, trouble: HttpFault, row: DrillRow): Drill {
   return {
     name: `s3-${name}`,
     layer: 's3',
@@ -27,8 +21,8 @@ function bucketDrill(
     lacks: ({ bucket }: DrillStand) =>
       bucket === undefined ? 'no S3 server: --versitygw names the program' : undefined,
     async start({ bucket }) {
-      bucket?.front.set(trouble);
-      return { end: () => bucket?.front.set(undefined), met: () => bucket?.front.met() ?? 0 };
+      if (bucket === undefined) throw new Error('there is no bucket');
+      return frontFault(bucket.front, trouble);
     },
     ...row,
   };
@@ -61,13 +55,13 @@ export const bucketDrills: readonly Drill[] = [
   bucketDrill(
     'truncated',
     'objects of S3 end at half of their bytes',
-    { kind: 'truncated', meets: isObject },
+    { kind: 'truncated', meets: isBlobRead },
     corrupt,
   ),
   bucketDrill(
     'garbled',
     'objects of S3 come with wrong bytes',
-    { kind: 'garbled', meets: isObject },
+    { kind: 'garbled', meets: isBlobRead },
     { ...corrupt, isShort: true },
   ),
 ];

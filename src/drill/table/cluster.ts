@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { HttpFault } from '../fronts/faults.ts';
+import { frontFault } from './front-fault.ts';
 import type { Drill } from './table.ts';
 
 function clusterDrill(
@@ -13,9 +14,9 @@ function clusterDrill(
     layer: 'cluster',
     fault,
     async start({ cluster, door }) {
-      cluster.set(trouble);
+      const force = frontFault(cluster, trouble);
       void newLogin(door);
-      return { end: () => cluster.set(undefined), met: () => cluster.met() };
+      return force;
     },
     ...row,
   };

@@ -1,7 +1,7 @@
 import type { HttpFault } from '../fronts/faults.ts';
+import { type DrillRow, frontFault, isBlobRead } from './front-fault.ts';
 import type { Drill } from './table.ts';
 
-const isBody = (method: string, path: string): boolean => method === 'GET' && path.includes('/blobs/');
 const isManifest = (_method: string, path: string): boolean => path.includes('/manifests/');
 
 /** A manifest of the registry in place of each other one. */
@@ -12,22 +12,14 @@ const answers = (status: number, headers: Readonly<Record<string, string>> = {})
   answer: { status, headers: { 'content-type': 'text/html', ...headers }, body: '<html>drill</html>' },
 });
 
-function upstreamDrill(
-  name: string,
-  fault: string,
-  trouble: HttpFault,
-  row: Partial<Drill> & Pick<Drill, 'conditions' | 'alerts'>,
-): Drill {
+function upstreamDrill(name: string, fault: string, trouble: HttpFault, row: DrillRow): Drill {
   return {
     name: `upstream-${name}`,
     layer: 'upstream',
     fault,
     excusesCold: true,
     takesOther: true,
-    async start({ upstream }) {
-      upstream.set(trouble);
-      return { end: () => upstream.set(undefined), met: () => upstream.met() };
-    },
+    start: async ({ upstream }) => frontFault(upstream, trouble),
     ...row,
   };
 }
@@ -53,13 +45,13 @@ export const upstreamDrills: readonly Drill[] = [
   upstreamDrill(
     'cut',
     'the registry resets the connection after half of each blob',
-    { kind: 'cut', meets: isBody },
+    { kind: 'cut', meets: isBlobRead },
     { conditions: [], alerts: ['QuaysideFillsFailing'] },
   ),
   upstreamDrill(
     'wrong-bytes',
     'the registry sends blobs with wrong bytes',
-    { kind: 'garbled', meets: isBody },
+    { kind: 'garbled', meets: isBlobRead },
     { ...wrong, isShort: true },
   ),
   upstreamDrill(
