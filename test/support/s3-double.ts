@@ -52,6 +52,8 @@ export interface S3Switches {
   refusesVersions: boolean;
   /** Its clock is ahead of ours, in milliseconds. */
   skewMs: number;
+  /** Refuses what was signed more than 15 minutes before or after its own time, as S3 does. */
+  checksTime: boolean;
   /** Entries of one listing page. */
   pageSize: number;
 }
@@ -132,6 +134,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     isVersioned: false,
     refusesVersions: false,
     skewMs: 0,
+    checksTime: false,
     pageSize: 1000,
   };
   const state: S3State = {
@@ -182,6 +185,8 @@ async function answer(state: S3State, request: IncomingMessage, response: Server
   } else if (state.switches.slowDown > 0) {
     state.switches.slowDown -= 1;
     fail(response, 503, 'SlowDown');
+  } else if (state.switches.checksTime && isSkewed(request, query, state.switches.skewMs)) {
+    fail(response, 403, 'RequestTimeTooSkewed');
   } else if (isSigned && operation in state.switches.refuses) {
     fail(response, ...(state.switches.refuses[operation] ?? ([500, 'InternalError'] as const)));
   } else if (isSigned && !state.bucket.exists && operation !== 'CreateBucket') {
@@ -193,6 +198,17 @@ async function answer(state: S3State, request: IncomingMessage, response: Server
   } else {
     fail(response, 403, 'AccessDenied');
   }
+}
+
+/** By the time at which a request says that it was signed: `20261130T204500Z`. */
+function isSkewed(
+  { headers }: IncomingMessage,
+  query: Readonly<Record<string, string>>,
+  skewMs: number,
+): boolean {
+  const signed = String(headers['x-amz-date'] ?? query['X-Amz-Date']);
+  const at = Date.parse(signed.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+  return Math.abs(Date.now() + skewMs - at) > 15 * 60_000;
 }
 
 function operationOf(

@@ -1,5 +1,6 @@
 import { createLru } from '../../base/state/lru.ts';
 import { mayPass } from '../../base/time/retry.ts';
+import { steadied } from '../../base/time/steady.ts';
 import { type Clock, withTimeout } from '../../base/time/wait.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -159,7 +160,7 @@ export class AnsweredIndexes {
   readonly #now: () => number;
 
   constructor(now: () => number) {
-    this.#now = now;
+    this.#now = steadied(now);
   }
 
   /** What the index lists is known. */

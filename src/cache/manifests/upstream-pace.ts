@@ -1,3 +1,5 @@
+import { steadied } from '../../base/time/steady.ts';
+
 /** What is known of how fast an upstream answers, so that not each client learns it by waiting. */
 interface UpstreamPace {
   /** How long to wait while an older answer is at hand, in ms: 0 after a late answer. */
@@ -14,19 +16,20 @@ const rememberedMs = 10_000;
  * answered in less, or for 10 s after the last late one. A refusal is an answer.
  */
 export function createUpstreamPace(mostMs: number, now: () => number): UpstreamPace {
+  const steady = steadied(now);
   let slowUntil = Number.NEGATIVE_INFINITY;
   const late = (): void => {
-    slowUntil = now() + rememberedMs;
+    slowUntil = steady() + rememberedMs;
   };
   return {
-    patienceMs: () => (now() < slowUntil ? 0 : mostMs),
+    patienceMs: () => (steady() < slowUntil ? 0 : mostMs),
     followed(question) {
-      const startedAt = now();
+      const startedAt = steady();
       const timer = setTimeout(late, mostMs);
       timer.unref();
       const ended = (): void => {
         clearTimeout(timer);
-        if (now() - startedAt < mostMs) slowUntil = Number.NEGATIVE_INFINITY;
+        if (steady() - startedAt < mostMs) slowUntil = Number.NEGATIVE_INFINITY;
         else late();
       };
       question.then(ended, ended);

@@ -1,4 +1,5 @@
 import { createLru } from '../../base/state/lru.ts';
+import { steadied } from '../../base/time/steady.ts';
 
 interface MissQuestionsOptions {
   /** How long "not at the sources either" is believed, milliseconds. */
@@ -9,7 +10,7 @@ interface MissQuestionsOptions {
   readonly maxEntries: number;
   /** Questions put to sources, all together; one second's worth may come at once. */
   readonly perSecond: number;
-  /** Milliseconds since any fixed moment. */
+  /** Milliseconds; may be set back meanwhile. */
   readonly now: () => number;
 }
 
@@ -31,11 +32,12 @@ export function createMissQuestions(options: MissQuestionsOptions): MissQuestion
   const absent = createLru<string, string>(maxEntries, { keepMs: absentMs, now });
   const known = createLru<string, true>(maxEntries, { keepMs: knownMs, now });
   const burst = Math.max(1, perSecond);
+  const steady = steadied(now);
   let left = burst;
-  let countedAt = now();
+  let countedAt = steady();
 
   function isWithinLimit(): boolean {
-    const time = now();
+    const time = steady();
     left = Math.min(burst, left + ((time - countedAt) * perSecond) / 1000);
     countedAt = time;
     if (left < 1) return false;

@@ -22,6 +22,8 @@ export interface QueueOptions {
   readonly random?: () => number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
+  /** For pauses; never goes back. Default `now` where that is given, else `performance.now`. */
+  readonly steady?: () => number;
 }
 
 /** Which tasks. Default: every one. */

@@ -30,7 +30,7 @@ export class TaskQueue implements Queue {
   readonly #records: TaskRecords;
   readonly #items = new Map<string, QueueItem>();
   readonly #lanes: FairScheduler;
-  /** When each of those that are paused or parked may start. */
+  /** When each of those that are paused or parked may start, by the steady clock. */
   readonly #later = new Map<string, number>();
   readonly #news = createNotifier();
   /** Those that are ready or paused. */
@@ -46,14 +46,23 @@ export class TaskQueue implements Queue {
     return (this.#options.now ?? Date.now)();
   }
 
-  #enter(task: QueuedTask): QueuedTask {
+  /** For pauses: the wall clock may be set meanwhile. */
+  #steady(): number {
+    return (this.#options.steady ?? this.#options.now ?? (() => performance.now()))();
+  }
+
+  /** `startsAt`: by the steady clock. */
+  #enter(
+    task: QueuedTask,
+    startsAt = this.#steady() + Math.max(0, task.notBefore - this.#now()),
+  ): QueuedTask {
     const destination = task.destination.text;
-    if (task.notBefore <= this.#now()) {
+    if (startsAt <= this.#steady()) {
       this.#items.set(destination, { kind: 'ready', task: { ...task, state: 'waiting', notBefore: 0 } });
       this.#lanes.add(laneOf(task), task.priority, destination);
     } else {
       this.#items.set(destination, { kind: task.state === 'parked' ? 'parked' : 'paused', task });
-      this.#later.set(destination, task.notBefore);
+      this.#later.set(destination, startsAt);
     }
     if (this.#items.get(destination)?.kind !== 'parked') this.#depth += 1;
     this.#options.depthChanged?.(this.#depth);
@@ -70,16 +79,16 @@ export class TaskQueue implements Queue {
   }
 
   #enterDue(): void {
-    for (const [destination, at] of this.#later) {
-      const item = at > this.#now() ? undefined : this.#items.get(destination);
+    for (const [destination, startsAt] of this.#later) {
+      const item = startsAt > this.#steady() ? undefined : this.#items.get(destination);
       if (item === undefined || item.kind === 'running') continue;
       this.#withdraw(item);
-      this.#enter(item.task);
+      this.#enter(item.task, startsAt);
     }
   }
 
-  #replaced(task: QueuedTask): Promise<boolean> {
-    this.#enter(task);
+  #replaced(task: QueuedTask, startsAt?: number): Promise<boolean> {
+    this.#enter(task, startsAt);
     return this.#records.keep(task.destination.text, task);
   }
 
@@ -93,9 +102,11 @@ export class TaskQueue implements Queue {
     if (isParked ? !mayStart : !isNews(known.task, task)) return this.#records.kept(destination);
     const next = merged(known.task, task);
     const { attempts, doubts, notBefore, failure } = known.task;
+    const startsAt = this.#later.get(destination);
     this.#withdraw(known);
     if (mayStart) return this.#replaced(fresh(next));
-    return this.#replaced({ ...fresh(next), attempts, doubts, notBefore, ...(failure && { failure }) });
+    const waiting = { ...fresh(next), attempts, doubts, notBefore, ...(failure && { failure }) };
+    return this.#replaced(waiting, startsAt);
   }
 
   /** What runs may have read its source before it changed; only a digest proves that it has not. */
@@ -226,7 +237,7 @@ export class TaskQueue implements Queue {
   }
 
   changed(signal: AbortSignal): Promise<void> {
-    return this.#news.wait(earliest(this.#later.values()) - this.#now(), signal);
+    return this.#news.wait(earliest(this.#later.values()) - this.#steady(), signal);
   }
 
   handOver(): Promise<void> {

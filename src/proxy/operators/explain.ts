@@ -126,7 +126,7 @@ export function explainRoute(app: FastifyInstance, options: ExplainRouteOptions)
 }
 
 /** So many explanations a minute for each user of a cluster: each reads the store. */
-function createTurns(now: () => number = Date.now) {
+function createTurns(now = () => performance.now()) {
   const left = createLru<string, { count: number; readonly since: number }>(mostUsers);
   return {
     mayAsk(user: string): boolean {

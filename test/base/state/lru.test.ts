@@ -23,6 +23,16 @@ test('a value is kept for its time, which begins anew when it is set again', asy
   t.equal(lru.get('a'), undefined);
 });
 
+test('a clock that is set back keeps nothing for longer', async (t) => {
+  const clock = { ms: 86_400_000 };
+  const lru = createLru<string, number>(3, { keepMs: 100, now: () => clock.ms });
+  lru.set('a', 1);
+  clock.ms = 5;
+  t.equal(lru.get('a'), 1);
+  clock.ms = 106;
+  t.equal(lru.get('a'), undefined);
+});
+
 test('a time below a millisecond is one, not for ever', async (t) => {
   const clock = { ms: 0 };
   for (const keepMs of [0, 0.2]) {

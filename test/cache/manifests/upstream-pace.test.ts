@@ -34,3 +34,18 @@ test('a question that is never answered counts from the moment when it is late',
   clock = 10_001;
   t.equal(pace.patienceMs(), 5);
 });
+
+test('a clock that is set back makes no upstream slow for longer', async (t) => {
+  let clock = 86_400_000;
+  const pace = createUpstreamPace(3_000, () => clock);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  void pace.followed(promise);
+  clock += 4_000;
+  resolve();
+  await promise;
+  t.equal(pace.patienceMs(), 0);
+  clock = 0;
+  t.equal(pace.patienceMs(), 0);
+  clock = 10_001;
+  t.equal(pace.patienceMs(), 3_000);
+});

@@ -459,3 +459,24 @@ test('a held task looks at its hold each minute, and counts no try', async (t) =
   clock.now += 60_000;
   t.match(queue.take(), [{ attempts: 0, failure: { kind: 'held' } }]);
 });
+
+test('a wall clock that is set changes no pause', async (t) => {
+  const wall = { now: 10 * day };
+  const steady = { now: 0 };
+  const { queue, names } = rig({
+    now: () => wall.now,
+    steady: () => steady.now,
+    firstPauseMs: 1_000,
+    longestPauseMs: 4_000,
+  });
+  await queue.put(task('a'));
+  for (const now of [9 * day, 11 * day]) {
+    t.same(names(queue.take()), ['a']);
+    queue.failed(targetOf('a').text, throttled);
+    wall.now = now;
+    await queue.put(task('a', { createdAt: 2 }));
+    t.same(queue.take(), []);
+    steady.now += 4_000;
+  }
+  t.same(names(queue.take()), ['a']);
+});

@@ -4,6 +4,8 @@ import { createManualClock } from '../../support/manual-clock.ts';
 import { described, large, pieces, whole } from '../store-suite.ts';
 import { blob, made } from './s3-store-fixture.ts';
 
+const dayMs = 24 * 3_600_000;
+
 test('SlowDown is waited out; a throttled call is reported, and refused when it lasts', async (t) => {
   const events: string[] = [];
   const { s3, blobs } = await made(t, { events: { called: ({ outcome }) => events.push(outcome) } });
@@ -14,6 +16,34 @@ test('SlowDown is waited out; a throttled call is reported, and refused when it 
   s3.switches.slowDown = 2;
   await t.rejects(blobs.open(described(body).digest), { code: 'UNAVAILABLE' });
   t.same(events, ['ok', 'throttled']);
+});
+
+test('a clock that is set, or set right, fails no call', async (t) => {
+  const outcomes = new Set<string>();
+  const { s3, blobs, store } = await made(t, {
+    events: { called: ({ outcome }) => outcomes.add(outcome) },
+    retries: 0,
+  });
+  s3.switches.checksTime = true;
+  await blobs.put(blob, pieces(large));
+  for (const skewMs of [dayMs, 0, -dayMs, 0]) {
+    s3.switches.skewMs = skewMs;
+    t.ok(await store.isUsable());
+    const opened = [1, 2, 3, 4].map(() => blobs.open(blob.digest).then(whole));
+    for (const bytes of await Promise.all(opened)) t.ok(large.equals(bytes));
+    await blobs.put(blob, pieces(large));
+    t.equal(await blobs.stat(described(Buffer.from(`${skewMs}`)).digest), undefined);
+  }
+  t.same(outcomes, new Set(['ok', 'absent']));
+});
+
+test('a URL for clients is signed by the clock of S3', async (t) => {
+  const { s3, blobs } = await made(t);
+  s3.switches.checksTime = true;
+  s3.switches.skewMs = dayMs;
+  await blobs.put(blob, pieces(large));
+  const answer = await fetch((await blobs.redirectUrl(blob.digest)) ?? '');
+  t.ok(large.equals(Buffer.from(await answer.arrayBuffer())));
 });
 
 test('an object that became shorter throws, whole or by range, and never ends normally', async (t) => {

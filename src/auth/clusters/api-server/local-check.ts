@@ -34,6 +34,7 @@ type CheckedToken = 'bad' | 'unsure' | Good;
 interface Good {
   /** Absent where it takes the cluster to say who it is. */
   readonly subject?: Subject;
+  /** By the steady clock. */
   readonly seenAtMs: number;
   readonly issuedAtMs: number;
 }
@@ -54,7 +55,9 @@ const restMs = 30_000;
  */
 export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOptions): RememberedCluster {
   const { check, issuer, localMs = 60_000, maxEntries = 50_000, now = Date.now } = options;
-  const examined = examination(cluster.name, options, now);
+  // The wall clock may be set back.
+  const steady = options.now ?? (() => performance.now());
+  const examined = examination(cluster.name, options, { now, steady });
   const hashOf = createKeyedHash();
   const found = createAnswerCache<CheckedToken>({
     isYes: (checked) => typeof checked === 'object',
@@ -72,7 +75,7 @@ export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOp
 
   function isAcceptable(checked: CheckedToken): checked is Required<Good> {
     if (check !== 'local' || typeof checked === 'string' || checked.subject === undefined) return false;
-    return now() - checked.seenAtMs < localMs && checked.issuedAtMs > forgottenAtMs;
+    return steady() - checked.seenAtMs < localMs && checked.issuedAtMs > forgottenAtMs;
   }
 
   return {
@@ -98,7 +101,7 @@ export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOp
 function examination(
   cluster: string,
   { issuer, audiences, keySet, events }: LocalCheckOptions,
-  now: () => number,
+  { now, steady }: { readonly now: () => number; readonly steady: () => number },
 ): (token: string) => Promise<CheckedToken> {
   let restUntilMs = Number.NEGATIVE_INFINITY;
   const keys = createRemoteJWKSet(new URL('https://cluster.invalid/openid/v1/jwks'), {
@@ -107,26 +110,27 @@ function examination(
   });
   const audience = audiences === undefined ? {} : { audience: [...audiences] };
   return async (token) => {
-    if (now() < restUntilMs) return 'unsure';
+    if (steady() < restUntilMs) return 'unsure';
     try {
       const currentDate = new Date(now());
       const checks = { ...audience, issuer, algorithms, clockTolerance, currentDate };
       const { payload } = await jwtVerify(token, keys, checks);
-      return good(payload, cluster, audiences ?? [issuer], now());
+      const subject = subjectOf(payload, cluster, audiences ?? [issuer], now());
+      const times = { seenAtMs: steady(), issuedAtMs: (payload.iat ?? 0) * 1000 };
+      return { ...(subject === undefined ? {} : { subject }), ...times };
     } catch (error) {
       if (isOfToken(error)) return 'bad';
-      restUntilMs = now() + restMs;
+      restUntilMs = steady() + restMs;
       events?.keysFailed?.({ cluster, error });
       return 'unsure';
     }
   };
 }
 
-function good(claims: JWTPayload, cluster: string, audiences: readonly string[], now: number): Good {
-  const { iat = 0, exp = 0 } = claims;
+/** Undefined for a token that is for others, or has expired. */
+function subjectOf(claims: JWTPayload, cluster: string, audiences: readonly string[], now: number) {
   const isForUs = [claims.aud ?? []].flat().some((audience) => audiences.includes(audience));
-  const subject = isForUs && exp * 1000 > now ? claimedSubject(claims, cluster) : undefined;
-  return { ...(subject === undefined ? {} : { subject }), seenAtMs: now, issuedAtMs: iat * 1000 };
+  return isForUs && (claims.exp ?? 0) * 1000 > now ? claimedSubject(claims, cluster) : undefined;
 }
 
 /** Whether it is the token that is wrong, and not the keys that cannot be had. */

@@ -14,6 +14,7 @@ import { type ByteRange, collected } from '../../../oci/content.ts';
 import type { ResponseBody } from '../../../upstream/exchange.ts';
 import { BorrowedBody } from './borrowed-bodies.ts';
 import type { CallOptions, S3Calls } from './s3-client.ts';
+import { timeOfS3 } from './signing-time.ts';
 
 /** An object as opened. Read `body` to its end or destroy it, or it holds its socket for ever. */
 interface OpenedObject {
@@ -135,7 +136,8 @@ export function createS3Bucket({ client, bucket, prefix, call, held }: S3Calls):
     },
     async signedUrl(key, expiresIn) {
       const { expiration } = await client.config.credentials();
-      const url = await getSignedUrl(client, new GetObjectCommand(at(key)), { expiresIn });
+      const terms = { expiresIn, signingDate: timeOfS3(client) };
+      const url = await getSignedUrl(client, new GetObjectCommand(at(key)), terms);
       const leftMs = expiration === undefined ? Number.POSITIVE_INFINITY : expiration.getTime() - Date.now();
       return { url, validMs: Math.min(expiresIn * 1000, leftMs) };
     },

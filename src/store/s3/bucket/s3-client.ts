@@ -9,6 +9,7 @@ import { createBorrowedBodies } from './borrowed-bodies.ts';
 import type { S3Breaker } from './s3-breaker.ts';
 import { credentialFiles } from './s3-credentials.ts';
 import { attemptsOf, outcomeOf, s3Failure } from './s3-errors.ts';
+import { signedInTime } from './signing-time.ts';
 
 export interface S3ClientOptions {
   readonly bucket: string;
@@ -105,7 +106,7 @@ export function createS3Calls(
     events?.called?.({ operation, outcome, seconds: (performance.now() - startedAt) / 1000 });
 
   return {
-    client: new S3Client({ ...config, ...borrowed }),
+    client: signedInTime(new S3Client({ ...config, ...borrowed })),
     bucket: options.bucket,
     prefix: options.prefix ? `${options.prefix.replace(/^\/+|(?<!\/)\/+$/g, '')}/` : '',
     async call(operation, send, { signal, sentBytes = 0 } = {}) {
