@@ -133,7 +133,8 @@ test('what one upstream delivered whole is there for the other, once that has sa
 for (const [medium, make] of Object.entries(media)) {
   test(`two upstreams may deliver one digest at the same time: ${medium}`, async (t) => {
     const { parts, good, other, bytes, digest, spooled } = await rig(t, make);
-    for (const { double } of [good, other]) double.switches.bytesPerSecond = 20_000_000;
+    const areBothAsked = until(() => [good, other].every(({ double }) => double.requests.length > 0));
+    for (const { double } of [good, other]) double.switches.holds = areBothAsked;
     const pulls = await Promise.all([good.pulled(digest), other.pulled(digest)]);
     t.ok(pulls.every((pulled) => pulled.hit === 'fill' && pulled.bytes.equals(bytes)));
     await parts.fills.settled();
