@@ -3,6 +3,7 @@ import type { RegistryError } from '../oci/errors.ts';
 import type { BlobOptions } from '../oci/registry-reader.ts';
 import type { FleetEvents } from './events.ts';
 import type { Members } from './members/members.ts';
+import { ranked } from './members/ranking.ts';
 import { mayBeOwn, refusalOf } from './protocol/answer.ts';
 import type { MemberAsk } from './protocol/ask.ts';
 import type { MemberClient, MemberReply } from './protocol/member-client.ts';
@@ -23,6 +24,7 @@ type MemberOutcome =
   | MemberBytes
   | { readonly kind: 'absent' }
   | { readonly kind: 'go-on' }
+  | { readonly kind: 'seeks' }
   | { readonly kind: 'refused'; readonly refusal: RegistryError; readonly mayBeOwn: boolean }
   | { readonly kind: 'follows'; readonly member: string; readonly hasBytes: boolean };
 
@@ -41,9 +43,12 @@ const hungMs = 30_000;
 const holderTries = 40;
 const holderPauseMs = 100;
 
-interface Followers {
-  readonly order: readonly string[];
+/** Who asks around for a blob. */
+interface Seeker {
+  readonly key: string;
+  /** Whom it asked. */
   readonly others: readonly string[];
+  /** Whether it has bytes of the blob, from a member that is gone. */
   readonly hasBytes: boolean;
 }
 
@@ -73,6 +78,7 @@ export class BlobQuestions {
         return { kind: 'refused', refusal: refusalOf(answer, member), mayBeOwn: mayBeOwn(answer) };
       if (answer.word === 'follows')
         return { kind: 'follows', member: answer.member, hasBytes: answer.hasBytes };
+      if (answer.word === 'seeking') return { kind: 'seeks' };
       return answer.word === 'absent' ? { kind: 'absent' } : goOn;
     } catch (error) {
       if (!(error instanceof MemberFailed)) throw error;
@@ -85,12 +91,14 @@ export class BlobQuestions {
   /** What the member has at hand. Never rejects, but for the signal's reason. */
   async atHand(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
     if (this.#isHung(member)) return goOn;
+    const { members } = this.#options;
     const control = new AbortController();
     const signal = anySignal(options.signal, control.signal);
     const said = this.said(member, { ...ask, onlyIfCached: true }, { ...options, signal });
     const hung = (): MemberOutcome => {
       control.abort(new Error('the member did not say in time what it has'));
       this.#hungUntil.set(member, this.#clock.now() + hungMs);
+      if (members.leaving.includes(member)) members.failed(member);
       return goOn;
     };
     const outcome = await withFairTimeout(said, atHandMs, hung, this.#clock).catch(() => goOn);
@@ -104,7 +112,8 @@ export class BlobQuestions {
 
   /**
    * From a member that has it, or downloads it from the upstream itself; undefined where this one
-   * is to ask the upstream. Waits for members that are to ask it first, at most 4 s.
+   * is to ask the upstream. Waits for members that are to ask it first, at most 4 s. A member that
+   * others follow, and that this one takes for gone, may be back: it is asked too.
    */
   async holder(
     ask: OwnedBlobAsk,
@@ -112,16 +121,19 @@ export class BlobQuestions {
     asked: readonly string[],
     hasBytes: boolean,
   ): Promise<MemberBytes | undefined> {
-    const { members } = this.#options;
-    const order = members.ranked(keyOf(ask));
-    const others = order.filter((member) => member !== members.self && !asked.includes(member));
+    const key = keyOf(ask);
+    const others = this.#others(key).filter((member) => !asked.includes(member));
+    const returned: string[] = [];
     for (let tries = 0; tries < holderTries; tries += 1) {
-      const outcomes = await this.#saidByAll(others, ask, options);
+      const all = [...others, ...returned];
+      const outcomes = await this.#saidByAll(all, ask, options);
       const [found] = outcomes.filter((outcome) => outcome.kind === 'member');
       if (found !== undefined) return found;
-      const goesFirst = (outcome: MemberOutcome, index: number): boolean =>
-        this.#goesFirst(others[index] ?? '', outcome, { order, others, hasBytes });
-      if (!outcomes.some(goesFirst)) break;
+      const unnoticed = this.#unnoticed(outcomes, [...all, ...asked]);
+      returned.push(...unnoticed);
+      if (unnoticed.length > 0) continue;
+      const seeker = { key, others, hasBytes };
+      if (!outcomes.some((outcome, index) => this.#goesFirst(all[index] ?? '', outcome, seeker))) break;
       await hasSlept(holderPauseMs, options.signal, this.#clock);
       options.signal?.throwIfAborted();
     }
@@ -130,10 +142,14 @@ export class BlobQuestions {
 
   /** From any other member that has it, without a wait. */
   async anyHolder(ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberBytes | undefined> {
-    const { members } = this.#options;
-    const others = members.ranked(keyOf(ask)).filter((member) => member !== members.self);
-    const outcomes = await this.#saidByAll(others, ask, options);
+    const outcomes = await this.#saidByAll(this.#others(keyOf(ask)), ask, options);
     return outcomes.find((outcome) => outcome.kind === 'member');
+  }
+
+  /** Others that may have the blob: those that are leaving last. */
+  #others(key: string): readonly string[] {
+    const { members } = this.#options;
+    return [...members.ranked(key).filter((member) => member !== members.self), ...members.leaving];
   }
 
   /** Of all in order; of the first one that has bytes alone, as soon as it says so. */
@@ -156,18 +172,25 @@ export class BlobQuestions {
     return Promise.race([first.promise, all.then((each) => (isDecided ? first.promise : each))]);
   }
 
+  #unnoticed(outcomes: readonly MemberOutcome[], asked: readonly string[]): readonly string[] {
+    const listed = new Set(this.#options.members.others);
+    const followed = outcomes.flatMap((outcome) => (outcome.kind === 'follows' ? [outcome.member] : []));
+    return [...new Set(followed)].filter((member) => listed.has(member) && !asked.includes(member));
+  }
+
   /**
-   * Whether the member followed one that is gone, as this one may have, and is to ask the upstream
-   * in place of this one: it may notice the death a little later. Who has bytes goes before who has
-   * none; of equals the first in the ranking. All of them decide alike, so that none waits for one
-   * that waits for it.
+   * Whether the member is to ask the upstream in place of this one: it asks around as this one
+   * does, or followed one that is gone, and may notice the death a little later. Who has bytes goes
+   * before who has none; of equals the first in the ranking. All of them decide alike, so that none
+   * waits for one that waits for it.
    */
-  #goesFirst(member: string, outcome: MemberOutcome, { order, others, hasBytes }: Followers): boolean {
+  #goesFirst(member: string, outcome: MemberOutcome, { key, others, hasBytes }: Seeker): boolean {
     const { self } = this.#options.members;
+    const isFirst = (): boolean => ranked([member, self], key)[0] === member;
+    if (outcome.kind === 'seeks') return !hasBytes && isFirst();
     if (outcome.kind !== 'follows') return false;
     if (outcome.member === self || others.includes(outcome.member)) return false;
-    if (outcome.hasBytes !== hasBytes) return outcome.hasBytes;
-    return order.indexOf(member) < order.indexOf(self);
+    return outcome.hasBytes === hasBytes ? isFirst() : outcome.hasBytes;
   }
 }
 

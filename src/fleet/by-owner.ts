@@ -4,9 +4,17 @@ import type { Digest } from '../oci/digest.ts';
 import type { RegistryError } from '../oci/errors.ts';
 import { manifestOrNone } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
-import { listedPage, type ManifestAnswer, type ReferrersPage, type TagPage } from '../oci/registry-reader.ts';
+import {
+  type BlobOptions,
+  listedPage,
+  type ManifestAnswer,
+  type ReferrersPage,
+  type TagPage,
+} from '../oci/registry-reader.ts';
 import { isManifestNamedBy } from '../oci/schema1.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { AskedUpstream } from './asked-once.ts';
+import type { OwnedBlobAsk } from './blob-questions.ts';
 import { OwnedBlobs, type OwnedBlobsOptions } from './owned-blob.ts';
 import { mayBeOwn, mostRefusals, refusalOf } from './protocol/answer.ts';
 import type { MemberAsk } from './protocol/ask.ts';
@@ -131,12 +139,7 @@ export function byOwner(options: ByOwnerOptions): Upstream {
           ...(filtersApplied === undefined ? {} : { filtersApplied }),
         }),
       }),
-    openBlob: (repository, digest, asked = {}) => {
-      const { start, end } = asked;
-      const range = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
-      const follows = asked.sourced !== undefined;
-      return blobs.open({ kind: 'blob', upstream: name, repository, digest, ...range, follows }, asked);
-    },
+    openBlob: (repository, digest, asked = {}) => blobs.open(blobAsk(name, repository, digest, asked), asked),
     isHeld: async (repository, digest, asked = {}) => {
       if (hasOneStore) return false;
       const ask = { kind: 'stat', upstream: name, repository, digest } as const;
@@ -150,6 +153,35 @@ export function byOwner(options: ByOwnerOptions): Upstream {
   function keyOf(repository: Repository, digest: Digest): string {
     return `${name}/${repository}@${digest}`;
   }
+}
+
+/**
+ * The upstream as the owner of content asks it for other members. Where members came or went,
+ * another one may download a blob still, as its owner until then: the others are asked before it.
+ */
+export function asOwner(
+  upstream: AskedUpstream,
+  options: Omit<OwnedBlobsOptions, 'upstream'>,
+): AskedUpstream {
+  const blobs = new OwnedBlobs({ ...options, upstream });
+  return {
+    ...upstream,
+    get hasRanges() {
+      return upstream.hasRanges;
+    },
+    openBlob: (repository, digest, asked = {}) =>
+      blobs.openOwn(blobAsk(upstream.name, repository, digest, asked), asked),
+  };
+}
+
+function blobAsk(
+  upstream: string,
+  repository: Repository,
+  digest: Digest,
+  { start, end, sourced }: BlobOptions,
+): OwnedBlobAsk {
+  const range = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
+  return { kind: 'blob', upstream, repository, digest, ...range, follows: sourced !== undefined };
 }
 
 /** Undefined for an answer that names no manifest, or another one than its bytes or the asker. */

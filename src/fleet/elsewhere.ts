@@ -1,3 +1,4 @@
+import type { BytesOrigin } from '../oci/registry-reader.ts';
 import { isWorker } from './members/worker-names.ts';
 
 /** Who asks in place of clients: other replicas, or other workers of this process. */
@@ -25,7 +26,33 @@ export class FollowsReplica extends Error {
   }
 }
 
+/** Replicas are being asked for the blob, so that it is not known yet which of them has it. */
+export class SeeksReplica extends Error {
+  override readonly name = 'SeeksReplica';
+}
+
 /** The blob is neither stored nor being downloaded. */
 export class NotCached extends Error {
   override readonly name = 'NotCached';
+}
+
+interface SourcedDownload {
+  readonly source: BytesOrigin;
+  distanceTo(offset: number): { readonly bytes: number };
+}
+
+/**
+ * Throws FollowsReplica or SeeksReplica where askers would wait for this process, and it for them
+ * in turn. What is asked for only if cached is answered at once.
+ */
+export function refuseElsewhere(
+  download: SourcedDownload,
+  askers: Askers | undefined,
+  { onlyIfCached = false }: { readonly onlyIfCached?: boolean | undefined },
+): void {
+  if (askers === undefined) return;
+  const { from, replica } = download.source;
+  if (onlyIfCached && from === 'unknown') throw new SeeksReplica('replicas are being asked for the blob');
+  if (replica !== undefined && leadsBack(askers, replica))
+    throw new FollowsReplica(replica, download.distanceTo(1).bytes === 0);
 }

@@ -7,7 +7,8 @@ import type { Clock } from '../base/time/wait.ts';
 import { createDownloads } from '../upstream/download/downloads.ts';
 import type { ConnectOptions } from '../upstream/download/pooled-socket.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { byOwner } from './by-owner.ts';
+import { type AskedUpstream, askedOnce } from './asked-once.ts';
+import { asOwner, byOwner } from './by-owner.ts';
 import type { FleetEvents } from './events.ts';
 import { Heartbeat } from './members/heartbeat.ts';
 import type { MemberList } from './members/lists.ts';
@@ -45,6 +46,8 @@ export interface Fleet {
   readonly members: Members;
   /** The upstream, asked by the owner of each piece of content for the whole fleet. */
   joined(upstream: Upstream): Upstream;
+  /** The upstream as this process asks it for other members. */
+  owned(upstream: AskedUpstream): AskedUpstream;
   /** Passes questions on to the member that owns the content. */
   readonly relay: WorkerRelay;
   /** Passes a request to the mirror on to a member. */
@@ -53,6 +56,8 @@ export interface Fleet {
   pong(): Pong;
   /** Follows the list and pings the members. */
   start(): void;
+  /** Asks the member now whether it lives. */
+  look(member: string): void;
   /** A member told something: who follows the news learns of it. */
   told(news: MemberNews): void;
   /** Calls back for what members tell. */
@@ -90,6 +95,8 @@ export function createFleet(options: FleetOptions): Fleet {
   const heartbeat = new Heartbeat({
     members,
     ...{ ping: client.ping, isAnswering: client.isAnswering },
+    // A process that starts knows all others at once, and is not to wait for their next ping.
+    met: (member) => void client.tell(member, [{ kind: 'came', member: members.self }]),
     instance,
     ...times,
   });
@@ -99,13 +106,16 @@ export function createFleet(options: FleetOptions): Fleet {
     relay: new WorkerRelay({ members, client }),
     forward: client.forward,
     joined: (upstream) => byOwner({ upstream, ...parts }),
+    owned: (upstream) => askedOnce(asOwner(upstream, parts)),
     pong: () => ({ instance, isLeaving: members.isLeaving }),
     start() {
       list.follow((listed) => members.listed(listed));
       if (socketOf === undefined) void heartbeat.run();
     },
+    look: (member) => heartbeat.look(member),
     told(told) {
-      if (told.kind === 'leaving') members.gone(told.member);
+      if (told.kind === 'leaving') members.leaves(told.member);
+      if (told.kind === 'came') heartbeat.look(told.member);
       for (const listener of listeners) listener(told);
     },
     follow: (listener) => void listeners.push(listener),

@@ -42,7 +42,15 @@ export class OwnedBlobs {
 
   /** As Upstream.openBlob; `sourced` learns of each source, in order. */
   async open(ask: OwnedBlobAsk, options: BlobOptions): Promise<OpenBlob | undefined> {
-    const source = await this.#origin(ask, options);
+    return this.#opened(await this.#origin(ask, options), ask, options);
+  }
+
+  /** The same by this process as the owner, for members that take it for that. */
+  async openOwn(ask: OwnedBlobAsk, options: BlobOptions): Promise<OpenBlob | undefined> {
+    return this.#opened(await this.#here(ask, options), ask, options);
+  }
+
+  #opened(source: BlobOrigin | undefined, ask: OwnedBlobAsk, options: BlobOptions): OpenBlob | undefined {
     if (source === undefined) return undefined;
     let current = source;
     const moved = (next: BlobOrigin): void => {
@@ -75,14 +83,16 @@ export class OwnedBlobs {
     if (this.#distrusted.has(keyOf(ask))) return this.#fromUpstream(ask, options);
     let refusal: RegistryError | undefined;
     for (const member of members.ranked(keyOf(ask)).slice(0, mostRefusals)) {
-      if (member === members.self) return this.#here(ask, options, refusal !== undefined);
+      if (member === members.self)
+        return refusal === undefined ? this.#here(ask, options) : this.#fromUpstream(ask, options);
       // Before the question: that member may ask this one the same meanwhile.
-      options.sourced?.(member);
+      options.sourced?.({ from: 'replica', replica: member });
       const outcome = await this.#questions.said(member, ask, options);
       if (outcome.kind === 'absent') return undefined;
       if (outcome.kind === 'member') return outcome;
       if (outcome.kind === 'follows') return this.#fromFollowed(outcome.member, ask, options, member);
-      if (outcome.kind === 'go-on') return this.#fromHolder(ask, options, [member]);
+      if (outcome.kind === 'go-on' || outcome.kind === 'seeks')
+        return this.#fromHolder(ask, options, [member]);
       refusal ??= outcome.refusal;
       if (!outcome.mayBeOwn) break;
     }
@@ -90,9 +100,10 @@ export class OwnedBlobs {
     return this.#fromUpstream(ask, options);
   }
 
-  /** A new owner may be the successor of one whose readers hold the bytes: it asks them once. */
-  async #here(ask: OwnedBlobAsk, options: BlobOptions, isSecond: boolean): Promise<BlobOrigin | undefined> {
-    if (isSecond || !this.#options.members.isUnsettled) return this.#fromUpstream(ask, options);
+  /** A new owner may be the successor of one that others read from still: it asks them once. */
+  async #here(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
+    if (!this.#options.members.isUnsettled) return this.#fromUpstream(ask, options);
+    options.sourced?.({ from: 'unknown' });
     return this.#fromHolder(ask, options, []);
   }
 
@@ -104,11 +115,11 @@ export class OwnedBlobs {
     follower: string,
   ): Promise<BlobOrigin | undefined> {
     const { members } = this.#options;
-    if (followed === members.self || !members.live.includes(followed))
+    if (followed === members.self || !members.others.includes(followed))
       return this.#fromUpstream(ask, options);
     const outcome = await this.#questions.atHand(followed, ask, options);
     if (outcome.kind !== 'member') return this.#fromHolder(ask, options, [follower, followed]);
-    options.sourced?.(followed);
+    options.sourced?.({ from: 'replica', replica: followed });
     return outcome;
   }
 
@@ -121,13 +132,13 @@ export class OwnedBlobs {
   ): Promise<BlobOrigin | undefined> {
     const held = await this.#questions.holder(ask, options, asked, hasBytes);
     if (held === undefined) return this.#fromUpstream(ask, options);
-    options.sourced?.(held.member);
+    options.sourced?.({ from: 'replica', replica: held.member });
     return held;
   }
 
   async #fromUpstream(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
     const { upstream } = this.#options;
-    options.sourced?.(undefined);
+    options.sourced?.({ from: 'registry' });
     const { start, end } = ask;
     const range = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
     const blob = await upstream.openBlob(ask.repository, ask.digest, { ...options, ...range });
@@ -143,7 +154,7 @@ export class OwnedBlobs {
     options.signal?.throwIfAborted();
     if (!mayPass(error)) return undefined;
     const held = await this.#questions.anyHolder(ask, options);
-    if (held !== undefined) options.sourced?.(held.member);
+    if (held !== undefined) options.sourced?.({ from: 'replica', replica: held.member });
     return held;
   }
 

@@ -54,12 +54,17 @@ export interface BlobOptions extends Cancellable {
   readonly start?: number;
   /** Last byte wanted, inclusive; the end without. */
   readonly end?: number;
-  /**
-   * For a reader of the whole blob: called before bytes come from another source, with the name of
-   * the replica that downloads or stores the blob, or undefined for the registry itself.
-   */
-  readonly sourced?: (replica: string | undefined) => void;
+  /** For a reader of the whole blob: called before bytes come from another source. */
+  readonly sourced?: (source: BytesOrigin) => void;
 }
+
+/**
+ * Where bytes of a blob come from: the registry itself, a replica that downloads or stores it, or
+ * one of them, once the replicas have said which.
+ */
+export type BytesOrigin =
+  | { readonly from: 'registry' | 'unknown'; readonly replica?: undefined }
+  | { readonly from: 'replica'; readonly replica: string };
 
 /** One opened blob of a registry. Iterate `body` once, or call `close`. */
 export interface OpenBlob {

@@ -63,3 +63,26 @@ test('a member that is leaving owns nothing, unless it is alone', async (t) => {
   members.gone('b:1');
   t.same(members.ranked('key'), ['a:1']);
 });
+
+test('who is leaving, or is listed no more, may be asked for what it has until it fails', async (t) => {
+  let time = 0;
+  const clock = { now: () => time, setTimeout: () => t.fail('no timer') as never };
+  const members = new Members({ self: 'a:1', clock });
+  members.listed(['a:1', 'b:1', 'c:1', 'd:1']);
+  members.leaves('b:1');
+  members.gone('d:1');
+  t.same(members.leaving, ['b:1']);
+  t.same(members.live, ['a:1', 'c:1']);
+  members.listed(['a:1']);
+  t.same(members.leaving, ['b:1', 'c:1'], 'but not who answered no ping');
+  t.same(members.live, ['a:1']);
+  members.failed('c:1');
+  t.same(members.leaving, ['b:1']);
+  members.leaves('somebody:1');
+  members.listed(['a:1', 'b:1']);
+  members.came('b:1', 'another process');
+  t.same(members.leaving, []);
+  members.leaves('b:1');
+  time = 300_000;
+  t.same(members.leaving, [], 'for five minutes at most');
+});

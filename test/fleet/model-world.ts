@@ -127,11 +127,12 @@ export class World {
     const absent = createLru<string, string>(100, { keepMs: 1 });
     const common = { ...cache, policy, absent };
     const registry = createCachedRegistry({ ...common, upstream: fleet.joined(upstream) });
-    const own = createCachedRegistry({ ...common, upstream, askers: 'replicas' });
+    const owned = fleet.owned(upstream);
+    const own = createCachedRegistry({ ...common, upstream: owned, askers: 'replicas' });
     this.#doors.set(
       name,
       createMemberDoor({
-        ...{ seals: this.#seals, asked: [upstream], pong: fleet.pong, told: fleet.told, now },
+        ...{ seals: this.#seals, asked: [upstream, owned], pong: fleet.pong, told: fleet.told, now },
         registries: new Map([['quay.io', own]]),
       }),
     );

@@ -113,10 +113,11 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
     const absent = createLru<string, string>(100, { keepMs: negativeMs });
     const made = (one: Upstream, askers?: 'replicas'): CachedRegistry =>
       createCachedRegistry({ ...cache, upstream: one, policy, absent, askers });
-    const registries = new Map([['quay.io', made(upstream, 'replicas')]]);
+    const own = fleet.owned(upstream);
+    const registries = new Map([['quay.io', made(own, 'replicas')]]);
     const registry = made(fleet.joined(upstream));
     const { pong, told } = fleet;
-    const parts = { seals, registries, asked: [upstream], pong, told, events: {} };
+    const parts = { seals, registries, asked: [upstream, own], pong, told, events: {} };
     const port = await openedMemberPort({ ...parts, listen: '127.0.0.1:0' });
     const name = port.address;
     fleet.follow((news) => {

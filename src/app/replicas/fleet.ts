@@ -43,13 +43,14 @@ export interface FleetView {
 }
 
 /** The fleet, and the port where this process answers other members. */
-export interface ConfiguredFleet extends Pick<Fleet, 'joined' | 'leave' | 'tell' | 'follow'> {
+export interface ConfiguredFleet
+  extends Pick<Fleet, 'joined' | 'owned' | 'look' | 'leave' | 'tell' | 'follow'> {
   /** The name of this process, with all of its workers, in its answers to pings. */
   readonly instance: string;
   /** Passes a request on to the process of that name; undefined also where there is none now. */
   forward(instance: string, request: ForwardedRequest): Promise<ForwardedReply | undefined>;
   /** That replica is leaving. */
-  gone(member: string): void;
+  leaves(member: string): void;
   view(): FleetView;
   /** The part of the limits towards upstreams that is this member's. */
   share(): number;
@@ -99,9 +100,11 @@ export async function configuredFleet(
   let settled = async (): Promise<unknown> => undefined;
   return {
     joined: fleet.joined,
+    owned: fleet.owned,
     leave: fleet.leave,
     tell: fleet.tell,
-    gone: (member) => fleet.members.gone(member),
+    leaves: (member) => fleet.members.leaves(member),
+    look: fleet.look,
     follow: fleet.follow,
     view() {
       const { self, live, others } = fleet.members;

@@ -82,15 +82,9 @@ export async function configuredMembers(
   const forReplicas = new Map<string, CachedRegistry>();
   const forWorkers = new Map<string, CachedRegistry>();
   const askedOf = { replicas: [] as AskedUpstream[], workers: [] as AskedUpstream[] };
-  /** By the upstream that this process asks: the same where that stays. */
-  const joinedOnce = new WeakMap<AskedUpstream, AskedUpstream>();
-
-  function joinedOf(one: AskedUpstream): AskedUpstream {
-    if (replicas === undefined) return one;
-    const joined = joinedOnce.get(one) ?? askedOnce(replicas.joined(one));
-    joinedOnce.set(one, joined);
-    return joined;
-  }
+  const forReplica = onceEach((one) => replicas?.owned(one) ?? one);
+  const joined = onceEach((one) => (replicas === undefined ? one : askedOnce(replicas.joined(one))));
+  const forWorker = onceEach((one) => workers?.fleet.owned(joined(one)) ?? one);
 
   let answersHere: AnswerForwarded = async () => undefined;
 
@@ -136,7 +130,8 @@ export async function configuredMembers(
     follow(listener) {
       workers?.fleet.follow((news) => {
         // Replicas tell one worker, which tells the others.
-        if (news.kind === 'leaving') replicas?.gone(news.member);
+        if (news.kind === 'leaving') replicas?.leaves(news.member);
+        else if (news.kind === 'came') replicas?.look(news.member);
         else listener(news);
       });
       replicas?.follow((news) => {
@@ -146,11 +141,13 @@ export async function configuredMembers(
       });
     },
     show(asked, registriesOf) {
-      const joined = asked.map(joinedOf);
-      exchanged(forReplicas, replicas === undefined ? [] : registriesOf(asked, 'replicas'));
-      exchanged(forWorkers, workers === undefined ? [] : registriesOf(joined, 'workers'));
-      askedOf.replicas.splice(0, askedOf.replicas.length, ...asked);
-      askedOf.workers.splice(0, askedOf.workers.length, ...new Set([...joined, ...asked]));
+      const [ofReplicas, ofWorkers] = [asked.map(forReplica), asked.map(forWorker)];
+      exchanged(forReplicas, replicas === undefined ? [] : registriesOf(ofReplicas, 'replicas'));
+      exchanged(forWorkers, workers === undefined ? [] : registriesOf(ofWorkers, 'workers'));
+      const shown = [...asked, ...ofReplicas];
+      askedOf.replicas.splice(0, askedOf.replicas.length, ...shown);
+      const all = new Set([...shown, ...ofWorkers, ...asked.map(joined)]);
+      askedOf.workers.splice(0, askedOf.workers.length, ...all);
     },
     async listen() {
       await listenToWorkers();
@@ -168,6 +165,16 @@ export async function configuredMembers(
       replicas?.abort();
       port?.abort();
     },
+  };
+}
+
+/** By the upstream that this process asks: the same where that stays. */
+function onceEach(made: (one: AskedUpstream) => AskedUpstream): (one: AskedUpstream) => AskedUpstream {
+  const known = new WeakMap<AskedUpstream, AskedUpstream>();
+  return (one) => {
+    const found = known.get(one) ?? made(one);
+    known.set(one, found);
+    return found;
   };
 }
 

@@ -3,7 +3,7 @@
 // cache/fills, fleet, oci; types of cache, cache/records, store, upstream.
 
 import type { LRUCache } from 'lru-cache';
-import { type Askers, FollowsReplica, leadsBack, NotCached } from '../../fleet/elsewhere.ts';
+import { type Askers, NotCached, refuseElsewhere } from '../../fleet/elsewhere.ts';
 import { type ByteRange, type Bytes, type Content, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isWhole, whole } from '../../oci/range.ts';
@@ -27,7 +27,7 @@ interface PullThroughOptions extends PatienceOptions {
   readonly fills: Fills;
   /**
    * Which members ask. They get what is stored or downloaded from the upstream by this process
-   * itself; else FollowsReplica, NotCached or NoRoom. Default: clients ask.
+   * itself; else FollowsReplica, SeeksReplica, NotCached or NoRoom. Default: clients ask.
    */
   readonly askers?: Askers | undefined;
   /** Small content by digest; its `maxEntrySize` says what is small. */
@@ -179,10 +179,10 @@ export class PullThrough implements PulledBlobs {
     if (isElsewhere)
       return this.#openFilled({ ...wanted, member: await members.confirmed(repository, digest) });
     const { fill, isNew, repository: asked } = fills.joinOrStart(this.#fillStart(wanted));
-    if (askers !== undefined && fill.followed !== undefined && leadsBack(askers, fill.followed))
-      throw new FollowsReplica(fill.followed, fill.distanceTo(1).bytes === 0);
+    refuseElsewhere(fill, askers, wanted);
     try {
       const descriptor = await fill.opened;
+      refuseElsewhere(fill, askers, wanted);
       await this.#noteOpened(wanted, fill, descriptor);
       return this.#filledBlob(repository, descriptor, fill, hitOf(fill, isNew));
     } catch (error) {

@@ -7,7 +7,7 @@ import { isDiskFull } from '../../base/state/medium-fault.ts';
 import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { OpenBlob } from '../../oci/registry-reader.ts';
+import type { BytesOrigin, OpenBlob } from '../../oci/registry-reader.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { StoredFile } from '../../store/stored-file.ts';
 import type { FillOutcome, NotKept } from '../events.ts';
@@ -18,13 +18,10 @@ export interface FillOptions {
   readonly digest: Digest;
   /** The size that a manifest states, for upstreams that state none. */
   readonly size: number | undefined;
-  /**
-   * Opens the blob at the upstream; resolves to undefined when it has none. `sourced` is called as
-   * BlobOptions says.
-   */
+  /** Undefined when the upstream has none. `sourced` is called as BlobOptions says. */
   readonly origin: (
     signal: AbortSignal,
-    sourced: (replica: string | undefined) => void,
+    sourced: (source: BytesOrigin) => void,
   ) => Promise<OpenBlob | undefined>;
   readonly spool: Spool;
   readonly store: Pick<CachedBlobs, 'adopt' | 'keep' | 'put'>;
@@ -91,7 +88,7 @@ export class Fill {
   #state: FillState = { name: 'opening' };
   /** As the upstream or a manifest states it. */
   #size: number | undefined;
-  #followed: string | undefined;
+  #source: BytesOrigin = { from: 'registry' };
   #storeFailure: unknown;
   /** The store reads along, where it does not adopt the file. */
   #saving: Promise<boolean> | undefined;
@@ -109,9 +106,13 @@ export class Fill {
     return this.#state.name === 'failed' ? this.#state.error : this.#storeFailure;
   }
 
+  get source(): BytesOrigin {
+    return this.#source;
+  }
+
   /** The replica whose download this one follows; undefined while the upstream itself sends it. */
   get followed(): string | undefined {
-    return this.#followed;
+    return this.#source.replica;
   }
 
   /** How far it has come. The size is absent until it is stated. */
@@ -183,8 +184,8 @@ export class Fill {
 
   async #download(): Promise<Received> {
     const { digest, origin, spool, size } = this.#options;
-    const blob = await origin(this.#control.signal, (replica) => {
-      this.#followed = replica;
+    const blob = await origin(this.#control.signal, (source) => {
+      this.#source = source;
     });
     if (blob === undefined)
       throw new RegistryError('BLOB_UNKNOWN', 'the upstream has no such blob', { detail: { digest } });
@@ -230,7 +231,7 @@ export class Fill {
 
   /** Asked anew at the end: this download goes on alone when the replica that it follows dies. */
   get #isKeptElsewhere(): boolean {
-    return this.#followed !== undefined && this.#options.isStoredBy?.(this.#followed) === true;
+    return this.followed !== undefined && this.#options.isStoredBy?.(this.followed) === true;
   }
 
   /** From here on readers may come, and the store reads along unless it takes the file itself. */

@@ -8,6 +8,8 @@ interface HeartbeatOptions {
   readonly ping: (member: string) => Promise<Pong | undefined>;
   /** Whether the member answered of late, whatever it was asked. */
   readonly isAnswering: (member: string) => boolean;
+  /** A process answers that did not before. */
+  readonly met?: (member: string) => void;
   /** The name of this process in its own answers. */
   readonly instance: string;
   readonly clock?: Clock;
@@ -49,19 +51,24 @@ export class Heartbeat {
     this.#closing.abort();
   }
 
+  /** Pings the member now, if it is listed. */
+  look(member: string): void {
+    const { others } = this.#options.members;
+    if (others.includes(member) && !this.#pinging.has(member)) this.#pinging.set(member, this.#ping(member));
+  }
+
   #beat(): void {
-    for (const member of this.#options.members.others)
-      if (!this.#pinging.has(member)) this.#pinging.set(member, this.#ping(member));
+    for (const member of this.#options.members.others) this.look(member);
   }
 
   async #ping(member: string): Promise<void> {
-    const { members, ping, isAnswering, instance } = this.#options;
+    const { members, ping, isAnswering, met, instance } = this.#options;
     const pong = await ping(member);
     this.#pinging.delete(member);
     if (pong?.instance === instance) members.known(member);
     else if (pong === undefined) {
       if (!isAnswering(member)) members.gone(member);
-    } else if (pong.isLeaving) members.gone(member);
-    else members.came(member, pong.instance);
+    } else if (pong.isLeaving) members.leaves(member);
+    else if (members.came(member, pong.instance)) met?.(member);
   }
 }

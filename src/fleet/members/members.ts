@@ -36,6 +36,8 @@ export class Members {
   #isLeaving = false;
   /** Until when each is left alone; infinite until it answers a ping again. */
   readonly #leftUntil = new Map<string, number>();
+  /** Since when members that still answer are leaving. */
+  readonly #leaving = new Map<string, number>();
 
   constructor({ self, clock = systemClock, changed = () => undefined }: MembersOptions) {
     this.#first = self;
@@ -60,7 +62,13 @@ export class Members {
 
   /** All others that the list names, whether they answer or not. */
   get others(): readonly string[] {
-    return [...this.#listed].filter((member) => member !== this.#first && !this.#own.has(member));
+    return [...this.#listed].filter((member) => !this.#isOwn(member));
+  }
+
+  /** Others that are leaving, and still have what they download. */
+  get leaving(): readonly string[] {
+    const now = this.#clock.now();
+    return Array.from(this.#leaving).flatMap(([member, at]) => (now - at < unsettledMs ? [member] : []));
   }
 
   /** The other member that is asked now under which that process answers. */
@@ -88,9 +96,11 @@ export class Members {
     return this.#live.length > 1 && this.#clock.now() - this.#changedAt < unsettledMs;
   }
 
-  /** The list as its source has it now. */
+  /** The list as its source has it now. Who answers and is named no more is about to leave. */
   listed(members: readonly string[]): void {
+    const before = this.live;
     this.#listed = new Set(members);
+    for (const member of before) if (!this.#isOwn(member) && !this.#listed.has(member)) this.#notLong(member);
     for (const member of this.#leftUntil.keys())
       if (!this.#listed.has(member)) this.#leftUntil.delete(member);
     for (const member of this.#instances.keys())
@@ -100,25 +110,44 @@ export class Members {
 
   /** It did not answer a question: it is left alone for 2 s. */
   failed(member: string): void {
+    this.#leaving.delete(member);
     if (this.#leftUntil.get(member) === Number.POSITIVE_INFINITY) return;
     this.#leftUntil.set(member, this.#clock.now() + leftMs);
     this.#look();
   }
 
-  /** It answers no ping, or is leaving: it is left alone until it says otherwise. */
+  /** It is leaving: it owns nothing any more, and gives what it has until it is gone. */
+  leaves(member: string): void {
+    if (!this.#listed.has(member)) return;
+    this.#notLong(member);
+    this.#leave(member);
+  }
+
+  /** It answers no ping: it is left alone until it says otherwise. */
   gone(member: string): void {
     if (!this.#listed.has(member)) return;
+    this.#leaving.delete(member);
+    this.#leave(member);
+  }
+
+  #notLong(member: string): void {
+    if (!this.#leaving.has(member)) this.#leaving.set(member, this.#clock.now());
+  }
+
+  #leave(member: string): void {
     this.#leftUntil.set(member, Number.POSITIVE_INFINITY);
     this.#look();
   }
 
-  /** That process answers pings under the name. */
-  came(member: string, instance: string): void {
+  /** That process answers pings under the name; whether it did not before. */
+  came(member: string, instance: string): boolean {
     const isGone = this.#leftUntil.get(member) === Number.POSITIVE_INFINITY;
-    if (!isGone && this.#instances.get(member) === instance) return;
+    if (!isGone && this.#instances.get(member) === instance) return false;
     if (isGone) this.#leftUntil.delete(member);
+    this.#leaving.delete(member);
     this.#instances.set(member, instance);
     this.#look();
+    return true;
   }
 
   /** This process answers under that name of the list: the others rank it by it. */
@@ -132,6 +161,10 @@ export class Members {
   /** This process has been told to stop. */
   leave(): void {
     this.#isLeaving = true;
+  }
+
+  #isOwn(member: string): boolean {
+    return member === this.#first || this.#own.has(member);
   }
 
   #look(): void {

@@ -35,6 +35,8 @@ export type MemberAnswer =
     }
   /** The member follows another member's download itself. */
   | { readonly word: 'follows'; readonly member: string; readonly hasBytes: boolean }
+  /** The member asks others for it, and downloads it unless one of them has it. */
+  | { readonly word: 'seeking' }
   /** Neither stored nor being downloaded. */
   | { readonly word: 'uncached' }
   /** The member's own trouble: no room, or shutting down. */
@@ -46,6 +48,7 @@ export const statusOfWord: Readonly<Record<MemberAnswer['word'], number>> = {
   absent: 404,
   refused: 502,
   follows: 421,
+  seeking: 425,
   uncached: 504,
   busy: 507,
 };
@@ -68,6 +71,7 @@ export function parseAnswer(value: unknown): MemberAnswer | undefined {
       const { member, hasBytes } = fields;
       return isText(member) ? { word, member, hasBytes: hasBytes === true } : undefined;
     }
+    case 'seeking':
     case 'uncached':
     case 'busy':
       return { word };

@@ -7,6 +7,8 @@ import { isUpstreamKind, type UpstreamRequestKind } from '../../upstream/upstrea
 export type MemberNews =
   /** It is about to stop: from now on it owns nothing. */
   | { readonly kind: 'leaving'; readonly member: string }
+  /** It knows the member that it tells: that one is to ask whether it lives. */
+  | { readonly kind: 'came'; readonly member: string }
   /** The upstream names another digest for the tag now, or none. */
   | {
       readonly kind: 'moved';
@@ -42,7 +44,7 @@ export function parseNews(value: unknown): readonly MemberNews[] {
 
 function parsedNews(fields: Fields): readonly MemberNews[] {
   const { kind, member, upstream, repository, tag, digest, size, isOpen, address, token, lease } = fields;
-  if (kind === 'leaving' && isText(member)) return [{ kind, member }];
+  if ((kind === 'leaving' || kind === 'came') && isText(member)) return [{ kind, member }];
   if (kind === 'moved' && isText(upstream) && isRepository(repository) && isTag(tag))
     return [{ kind, upstream, repository, tag, ...(isDigest(digest) && { digest }) }];
   if (kind === 'failed-login' && isText(address)) return [{ kind, address, ...(isText(token) && { token }) }];

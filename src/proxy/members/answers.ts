@@ -2,7 +2,7 @@ import { defined } from '../../base/text/defined.ts';
 import type { ServedPage } from '../../cache/listings/asked-pages.ts';
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
-import { FollowsReplica, NotCached } from '../../fleet/elsewhere.ts';
+import { FollowsReplica, NotCached, SeeksReplica } from '../../fleet/elsewhere.ts';
 import { answerOf, type MemberAnswer } from '../../fleet/protocol/answer.ts';
 import type { MemberAsk } from '../../fleet/protocol/ask.ts';
 import type { Bytes } from '../../oci/content.ts';
@@ -155,6 +155,7 @@ const notThere: ReadonlySet<string> = new Set(['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN
 export function troubleOf(error: unknown): MemberContent {
   if (error instanceof FollowsReplica)
     return { answer: { word: 'follows', member: error.replica, hasBytes: error.hasBytes } };
+  if (error instanceof SeeksReplica) return { answer: { word: 'seeking' } };
   if (error instanceof NotCached) return uncached;
   if (!(error instanceof RegistryError)) return { answer: { word: 'busy' } };
   return notThere.has(error.code) ? absent : { answer: answerOf(error) };

@@ -1,0 +1,86 @@
+import { test } from 'tap';
+import { ranked } from '../../src/fleet/members/ranking.ts';
+import { type Bytes, collected } from '../../src/oci/content.ts';
+import type { Digest } from '../../src/oci/digest.ts';
+import { patterned } from '../support/registry-contents.ts';
+import { type FleetRig, fleetRig, type RigMember } from './rig.ts';
+
+function trio(rig: FleetRig, digest: Digest) {
+  const names = ranked(
+    rig.members.map(({ name }) => name),
+    `quay.io/team/app@${digest}`,
+  );
+  const [owner, second, third] = names.flatMap((name) => rig.members.filter((each) => each.name === name));
+  if (owner === undefined || second === undefined || third === undefined) throw new Error('three members');
+  return { owner, second, third };
+}
+
+/** The owner is back: the third member has noticed, the second one has not. */
+function returningOwner(rig: FleetRig, digest: Digest) {
+  const each = trio(rig, digest);
+  each.second.fleet.members.gone(each.owner.name);
+  return each;
+}
+
+async function pulled({ registry }: RigMember, rig: FleetRig, digest: Digest): Promise<Buffer> {
+  const blob = await registry.blobs.open(rig.repository, digest);
+  const bytes: Bytes = blob.read();
+  return Buffer.from(await collected(bytes, 2e6));
+}
+
+async function asked(rig: FleetRig, digest: Digest): Promise<void> {
+  while (rig.asked(`GET /v2/team/app/blobs/${digest}`) === 0) await new Promise(setImmediate);
+}
+
+test('a member that has just come asks for what others download, before it asks the upstream', async (t) => {
+  const rig = await fleetRig(t);
+  rig.double.switches.delayMs = 200;
+  const bytes = patterned(1e6, 'one');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const { second, third } = returningOwner(rig, digest);
+  const first = pulled(second, rig, digest);
+  await asked(rig, digest);
+  for (const each of await Promise.all([first, pulled(third, rig, digest)])) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
+
+test('who has not noticed that a member is back finds what it downloads by its readers', async (t) => {
+  const rig = await fleetRig(t);
+  rig.double.switches.delayMs = 200;
+  const bytes = patterned(1e6, 'two');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const { second, third } = returningOwner(rig, digest);
+  const first = pulled(third, rig, digest);
+  await asked(rig, digest);
+  for (const each of await Promise.all([first, pulled(second, rig, digest)])) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
+
+test('all are asked at once while one has not noticed that another is back', async (t) => {
+  const rig = await fleetRig(t);
+  for (let round = 0; round < 12; round += 1) {
+    const bytes = patterned(1e5, `round ${round}`);
+    const digest = rig.double.addBlob('team/app', bytes);
+    const { owner, second, third } = returningOwner(rig, digest);
+    const turn = [second, third, owner];
+    const order = [...turn.slice(round % 3), ...turn.slice(0, round % 3)];
+    for (const each of await Promise.all(order.map((member) => pulled(member, rig, digest))))
+      t.ok(each.equals(bytes));
+    t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1, `round ${round}`);
+    second.fleet.members.came(owner.name, `again ${round}`);
+  }
+});
+
+test('what a member still downloads while it is leaving is read from there', async (t) => {
+  const rig = await fleetRig(t);
+  rig.double.switches.delayMs = 200;
+  const bytes = patterned(1e6, 'four');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const { owner, second, third } = trio(rig, digest);
+  const first = pulled(owner, rig, digest);
+  await asked(rig, digest);
+  await owner.fleet.leave();
+  const others = [second, third].map((member) => pulled(member, rig, digest));
+  for (const each of await Promise.all([first, ...others])) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
