@@ -124,3 +124,19 @@ test('a service starts without its S3, serves, and uses it once it is there', as
   t.equal(await digestOrCut(await rig.get('manifests/later')), digest);
   await until(() => [...s3.objects.keys()].some((key) => key.endsWith(blobKey(digest))), 'the object');
 });
+
+test('a layer is asked for once where S3 says late that it was absent before', async (t) => {
+  const { s3, rig } = await overS3(t);
+  await rig.get('manifests/tools');
+  const { promise, resolve } = Promise.withResolvers<void>();
+  s3.switches.saysAbsentAfter = promise;
+  const late = rig.getLayer();
+  const key = blobKey(rig.layer.digest);
+  await until(() => s3.requests.some((each) => each.key.endsWith(key)), 'the question to S3');
+  s3.switches.saysAbsentAfter = undefined;
+  await isPulled(rig);
+  await stored({ s3, rig });
+  resolve();
+  t.equal((await (await late).bytes()).byteLength, rig.layer.bytes.byteLength);
+  t.equal(rig.double.seen(rig.layer.digest).length, 1);
+});

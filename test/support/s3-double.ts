@@ -30,6 +30,8 @@ export interface S3Switches {
   stallsAfter: number | undefined;
   /** GET says that there is no such key, while HEAD and listings still show it. */
   losesObjects: boolean;
+  /** That there is no such object is said once this resolves, whatever was put since. */
+  saysAbsentAfter: Promise<unknown> | undefined;
   /** CompleteMultipartUpload answers 200 with an error in its body. */
   errorOnComplete: boolean;
   /** UploadPart of this number answers 500. */
@@ -123,6 +125,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     dropsAfter: undefined,
     stallsAfter: undefined,
     losesObjects: false,
+    saysAbsentAfter: undefined,
     errorOnComplete: false,
     errorOnPart: undefined,
     losesPutAnswers: 0,
@@ -166,6 +169,8 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
   };
 }
 
+const readOperations: ReadonlySet<string> = new Set(['GetObject', 'HeadObject']);
+
 async function answer(state: S3State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = Buffer.concat(await request.toArray());
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://s3');
@@ -175,6 +180,11 @@ async function answer(state: S3State, request: IncomingMessage, response: Server
   const isPresigned = 'X-Amz-Signature' in query;
   const call = { operation, key, query, headers: request.headers, isPresigned, state, body, response };
   state.requests.push({ operation, key, query, headers: request.headers, isPresigned });
+  const isAbsent = readOperations.has(operation) && !state.objects.has(key);
+  if (isAbsent && state.switches.saysAbsentAfter !== undefined) {
+    await state.switches.saysAbsentAfter;
+    return void fail(response, 404, 'NoSuchKey');
+  }
   if (state.switches.slowMs > 0) await new Promise((resolve) => setTimeout(resolve, state.switches.slowMs));
   if (state.switches.silent) return;
   if (state.switches.skewMs !== 0)

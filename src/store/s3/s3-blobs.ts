@@ -68,9 +68,10 @@ export function s3Blobs(
     learned: ({ digest, size }) => presence.learn(digest, size),
 
     async open(digest, reading = {}) {
+      const known = presence.known(digest);
       const found = await readers.get(blobKey(digest), reading);
       if (found === undefined) {
-        presence.forget(digest);
+        presence.missed(digest, known);
         return undefined;
       }
       presence.learn(digest, found.size);

@@ -11,6 +11,13 @@ interface Presence {
   knows(digest: Digest): boolean;
   /** It is not there, or no longer. */
   forget(digest: Digest): void;
+  /** The size that is known now; undefined where none is. */
+  known(digest: Digest): number | undefined;
+  /**
+   * S3 says that it is not there, to a question from when `known` was that. A size that was learned
+   * since is newer: a put may end while the answer to a question from before it is on its way.
+   */
+  missed(digest: Digest, known: number | undefined): void;
 }
 
 /** Another replica may evict a known blob, so entries expire; a stale one costs a second call. */
@@ -30,8 +37,21 @@ export function createS3Presence(maxEntries: number, now = () => performance.now
   async function asked(digest: Digest, ask: () => Promise<number | undefined>): Promise<number | undefined> {
     const size = await ask();
     if (size !== undefined) learn(digest, size);
-    else if (!known.has(digest)) known.set(digest, absent, { ttl: absentMs });
-    return size;
+    else missed(digest, undefined);
+    return size ?? sizeOf(digest);
+  }
+
+  function sizeOf(digest: Digest): number | undefined {
+    const held = known.get(digest);
+    return held === absent ? undefined : held;
+  }
+
+  function forget(digest: Digest): void {
+    known.set(digest, absent, { ttl: absentMs });
+  }
+
+  function missed(digest: Digest, before: number | undefined): void {
+    if (sizeOf(digest) === before) forget(digest);
   }
 
   return {
@@ -42,8 +62,8 @@ export function createS3Presence(maxEntries: number, now = () => performance.now
     },
     learn,
     knows: (digest) => known.has(digest),
-    forget: (digest) => {
-      known.set(digest, absent, { ttl: absentMs });
-    },
+    forget,
+    known: sizeOf,
+    missed,
   };
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { test } from 'tap';
 import type { Bytes } from '../../../src/oci/content.ts';
@@ -41,6 +42,22 @@ test('what is absent is asked for once in a few seconds, and found at once when 
   t.same(operations(), ['HeadObject']);
   await blobs.put(blob, pieces(large));
   t.same(await blobs.stat(blob.digest), blob);
+});
+
+test('a blob that is put while S3 says that it is absent is there', async (t) => {
+  const { s3, blobs, operations } = await made(t);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  s3.switches.saysAbsentAfter = promise;
+  const questions = Promise.all([blobs.open(blob.digest), blobs.stat(blob.digest)]);
+  while (s3.requests.length < 2) await setImmediate();
+  await blobs.put(blob, pieces(large));
+  resolve();
+  const [opened, found] = await questions;
+  t.equal(opened, undefined);
+  t.same(found, blob, 'the size that the put learned is newer than the answer');
+  operations();
+  t.same(await blobs.stat(blob.digest), blob);
+  t.same(operations(), []);
 });
 
 test('a listing tells what is there, page by page', async (t) => {
