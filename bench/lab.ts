@@ -43,6 +43,8 @@ export interface Lab {
    * cannot. Its `stop` takes its files away.
    */
   start(name: ServerName, options?: StartOptions): Promise<Server | undefined>;
+  /** The way to the upstream that a server has which is started with this, an origin. */
+  wayTo(name: 'link' | 'loopback' | ConditionName): Promise<string>;
   /** What crossed all ways to the upstream since the last `forget`. */
   traffic(): Promise<RelayCounts>;
   forget(): Promise<void>;
@@ -101,6 +103,7 @@ export async function lab({ form, directory, say }: LabOptions): Promise<Lab> {
     requests,
     absent,
     login,
+    wayTo,
     async start(name, options = {}) {
       const parent = options.isOnDisk === true ? disk : directory;
       if (parent === undefined) {
