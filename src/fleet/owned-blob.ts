@@ -102,7 +102,8 @@ export class OwnedBlobs {
 
   /** A new owner may be the successor of one that others read from still: it asks them once. */
   async #here(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
-    if (!this.#options.members.isUnsettled) return this.#fromUpstream(ask, options);
+    const mayAsk = this.#options.members.isUnsettled && !this.#distrusted.has(keyOf(ask));
+    if (!mayAsk) return this.#fromUpstream(ask, options);
     options.sourced?.({ from: 'unknown' });
     return this.#fromHolder(ask, options, []);
   }
