@@ -98,6 +98,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     version: manifest.version,
     worker: workers?.welcome.number,
     trustedParents: config.tracing.trustedParents,
+    upstreams: config.tracing.upstreams,
   });
   const meters = describedMetrics(config, env, workers?.welcome.count, tracing?.exemplar);
   const signs = createSigns(clock?.now);

@@ -173,12 +173,13 @@ function hostContradictions(name: string, host: Settings['hosts'][string]): Cont
   ];
 }
 
-function nameContradictions({ upstreams, defaultUpstream, hosts }: Settings): Contradiction[] {
+function nameContradictions({ upstreams, defaultUpstream, hosts, tracing }: Settings): Contradiction[] {
   const names = Object.keys(upstreams).join(', ') || 'none';
   const isKnown = (name: string | undefined) => name === undefined || Object.hasOwn(upstreams, name);
   const wrong = (path: FaultPath, name: string | undefined): Contradiction[] =>
     contradictionIf(!isKnown(name), path, `${name} is not among the upstreams: ${names}`);
   return [
+    ...tracing.upstreams.flatMap((name, index) => wrong(['tracing', 'upstreams', index], name)),
     ...wrong(['defaultUpstream'], defaultUpstream === noUpstream ? undefined : defaultUpstream),
     ...contradictionIf(isKnown(noUpstream), ['upstreams', noUpstream], 'is the word for no default upstream'),
     ...Object.entries(hosts).flatMap(([name, host]) => wrong(['hosts', name, 'upstream'], host.upstream)),

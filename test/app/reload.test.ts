@@ -107,8 +107,8 @@ test('of every setting it is decided whether a change takes a restart', (t) => {
   t.same(
     restart.filter((place) => !/^(?:admin|conditions|fleet|memory|spool|store|tls)\./.test(place)),
     [
-      ...['listen', 'log.qciAppci', 'tracing.trustedParents', 'workers', 'shutdownDelayMs'],
-      ...['shutdownGraceMs', 'sendfile', 'mirror.listen'],
+      ...['listen', 'log.qciAppci', 'tracing.trustedParents', 'tracing.upstreams'],
+      ...['workers', 'shutdownDelayMs', 'shutdownGraceMs', 'sendfile', 'mirror.listen'],
     ],
   );
   for (const place of reloadable)

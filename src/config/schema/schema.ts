@@ -143,6 +143,12 @@ export const settingsSchema = closed({
     trustedParents: Type.Optional(
       Type.Array(leaf(parseProxies, { description: 'a network, such as 10.0.0.0/8' }), { maxItems: 256 }),
     ),
+    /**
+     * Names of upstreams that get `traceparent`, so that their spans are part of the trace: those
+     * whose traces go to the same collector. Default: none, as it tells others which requests of
+     * theirs belong together.
+     */
+    upstreams: Type.Array(text(), { default: [] }),
   }),
   /**
    * Processes that serve: a number, or `auto` for one on each core. More than one helps where one

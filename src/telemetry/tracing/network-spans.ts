@@ -10,17 +10,23 @@ import { known, type Spans } from './spans.ts';
 /** Paths of these requests name a repository and nothing secret: see request-trace.ts. */
 const openPaths: ReadonlySet<string> = new Set(['ping', 'manifest', 'blob', 'tags', 'referrers', 'upload']);
 
-/** What goes out to upstreams, clusters and other members is followed by. */
+/**
+ * What goes out to upstreams, clusters and other members is followed by. `joined`: the names of
+ * upstreams that are told the trace. The number of a trace tells others which of their requests
+ * belong together, and asks them to record (W3C Trace Context, "Privacy Considerations").
+ */
 export function networkSpans(
   spans: Spans,
   events: MeteredEvents,
+  joined: ReadonlySet<string>,
 ): Partial<UpstreamEvents> & Partial<FleetEvents> & Pick<MeteredEvents, 'reviewed'> {
   return {
     requesting(event, run) {
-      const { method, kind } = event;
+      const { method, kind, upstream } = event;
       const start = { kind: 'client', attributes: requestOf(event) } as const;
       // Storage behind a redirect is another's: it may refuse a field that its signature lacks.
-      const sent = (headers: TraceHeaders) => run(kind === 'cdn' ? {} : headers);
+      const isTold = joined.has(upstream) && kind !== 'cdn';
+      const sent = (headers: TraceHeaders) => run(isTold ? headers : {});
       return spans.step(`upstream ${method} ${kind}`, start, sent);
     },
     requested(event) {

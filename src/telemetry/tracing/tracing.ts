@@ -28,6 +28,8 @@ interface TracingOptions {
   readonly worker?: number | undefined;
   /** Networks (CIDR) whose `traceparent` is a parent. Default: every one. */
   readonly trustedParents?: readonly string[] | undefined;
+  /** Names of upstreams that get a `traceparent`. */
+  readonly upstreams: readonly string[];
 }
 
 /**
@@ -35,7 +37,7 @@ interface TracingOptions {
  * wrong values, and of a collector that does not answer, in the log. Never rejects.
  */
 export async function configuredTracing(options: TracingOptions): Promise<Tracing | undefined> {
-  const { env, version, worker, trustedParents } = options;
+  const { env, version, worker, trustedParents, upstreams } = options;
   const log = options.log.child({ component: 'tracing' });
   const { settings, warnings } = tracingIn(env);
   for (const warning of warnings) log.warn(warning);
@@ -70,7 +72,7 @@ export async function configuredTracing(options: TracingOptions): Promise<Tracin
       ...events,
       ...requestSpans(spans, events, isTrusted),
       ...cacheSpans(spans, events),
-      ...networkSpans(spans, events),
+      ...networkSpans(spans, events, new Set(upstreams)),
       ...mirrorSpans(spans, events),
     }),
     exemplar() {

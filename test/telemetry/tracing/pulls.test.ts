@@ -90,8 +90,15 @@ test('a cold pull is a trace: access, tag, fill, and what the upstream was asked
   );
 });
 
-test('a trace is taken in from a client and passed on to the upstream', async (t) => {
+test('an upstream that is not named gets no trace', async (t) => {
   const { collector, rig } = await traced(t);
+  await pulled(rig.get('manifests/tools'));
+  await collector.one('upstream GET manifest');
+  t.notOk(rig.double.requests.some(({ headers }) => 'traceparent' in headers));
+});
+
+test('a trace is taken in from a client and passed on to an upstream that is named', async (t) => {
+  const { collector, rig } = await traced(t, { settings: { tracing: { upstreams: ['quay.io'] } } });
   const [traceId, spanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
   const headers = { traceparent: `00-${traceId}-${spanId}-01` };
   await pulled(rig.get('manifests/tools', { headers }));
@@ -145,7 +152,7 @@ test('a refusal names its code, and is no failure of ours; one of the upstream i
 });
 
 test('no credential and no query reaches the collector', async (t) => {
-  const { collector, rig } = await traced(t);
+  const { collector, rig } = await traced(t, { settings: { tracing: { upstreams: ['quay.io'] } } });
   rig.double.switches.redirectsBlobs = true;
   const authorization = 'Bearer a-token-that-nobody-may-see';
   const headers = { authorization, cookie: 'session=a-cookie-that-nobody-may-see' };
