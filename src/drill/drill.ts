@@ -2,7 +2,7 @@
 // types. Imports: base.
 
 /** Where a fault is. */
-export type FaultLayer = 'upstream' | 's3' | 'cluster' | 'disk' | 'process' | 'clock' | 'network';
+export type FaultLayer = 'upstream' | 's3' | 'cluster' | 'disk' | 'process' | 'clock' | 'network' | 'mirror';
 
 /** A pull of a client during a drill. */
 export interface DrillPull {
@@ -77,5 +77,9 @@ export interface DrillResult {
   readonly fleet: string;
   /** What could not be had, a sentence each. */
   readonly limits: readonly string[];
+  /** The alerts that are shipped; undefined where none could fire. */
+  readonly alerts?: readonly string[];
+  /** It was ended before all were played: these were. */
+  readonly isInterrupted?: true;
   readonly outcomes: readonly DrillOutcome[];
 }

@@ -1,4 +1,5 @@
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { Agent, createServer, request } from 'node:http';
 import { type Test, test } from 'tap';
 import type { HttpFault } from '../../src/drill/fronts/faults.ts';
 import { createHttpFront } from '../../src/drill/fronts/http-front.ts';
@@ -54,6 +55,24 @@ test('a silent server answers nothing, and breaks off what waits when it is back
   await fetch(`${front.url}/x`, { signal: AbortSignal.timeout(100) }).catch(() => undefined);
   front.set(undefined);
   t.equal(await waiting, 'broken');
+});
+
+test('a connection that was idle when the server fell silent is of use again after that', async (t) => {
+  const { front } = await rig(t);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  const asked = async () => {
+    const answer = request(`${front.url}/x`, { agent }).end();
+    const [response] = await once(answer, 'response');
+    const { localPort } = response.socket;
+    await once(response.resume(), 'end');
+    return localPort;
+  };
+  const port = await asked();
+  await new Promise((done) => setImmediate(done));
+  front.set({ kind: 'silent' });
+  front.set(undefined);
+  t.equal(await asked(), port);
 });
 
 test('garbled bytes have the length of the right ones', async (t) => {

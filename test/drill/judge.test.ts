@@ -3,7 +3,9 @@ import { test } from 'tap';
 import { failuresOf, objectionsTo, warmTimes } from '../../src/drill/play/judge.ts';
 import { drillPage, isPassed } from '../../src/drill/play/page.ts';
 import { drills } from '../../src/drill/table/table.ts';
-import { alertRules } from '../monitoring/rules.ts';
+import { undrilledAlerts } from '../../src/drill/table/undrilled.ts';
+import { alertNames } from '../../src/drill/watch/alerts.ts';
+import { alertRules, rulesFile } from '../monitoring/rules.ts';
 
 const times = { beganMs: 5_000, endedMs: 15_000 };
 const pull = { atMs: 6_000, tookMs: 1_000, isWarm: false };
@@ -28,11 +30,12 @@ const outcome = {
 const drill = { conditions: ['UpstreamReachable'], alerts: ['QuaysideUpstreamDown'], mostWarmMs: 2_000 };
 
 test('a cold pull under a troubled upstream is excused, and nothing else is', (t) => {
-  const own = (excusesCold: boolean, failed: object): number =>
-    failuresOf({ excusesCold }, [{ ...pull, error, ...failed }], times).own.length;
+  const own = (isExcused: boolean, failed: object, excuses: 'cold' | 'all' = 'cold'): number =>
+    failuresOf({ excuses: isExcused ? excuses : 'none' }, [{ ...pull, error, ...failed }], times).own.length;
   t.equal(own(true, {}), 0);
   t.equal(own(false, {}), 1);
   t.equal(own(true, { isWarm: true }), 1);
+  t.equal(own(true, { isWarm: true }, 'all'), 0);
   t.equal(own(true, { atMs: 1_000 }), 1, 'before the fault');
   t.equal(own(true, { atMs: 26_000 }), 1, 'when it must be well');
   t.end();
@@ -110,6 +113,44 @@ test('each alert that a drill waits for is one that is shipped', async (t) => {
     [],
   );
   t.equal(new Set(drills.map(({ name }) => name)).size, drills.length);
+});
+
+test('each alert that is shipped has a drill, or a reason why it has none', async (t) => {
+  const drilled = new Set(drills.flatMap(({ alerts }) => alerts));
+  for (const { alert } of await alertRules())
+    t.not(drilled.has(alert), alert in undrilledAlerts, `${alert}: one of both`);
+  const shipped = alertNames(await readFile(rulesFile, 'utf8'));
+  t.same(new Set(shipped), new Set((await alertRules()).map(({ alert }) => alert)));
+  t.same(
+    Object.keys(undrilledAlerts).filter((alert) => !shipped.includes(alert)),
+    [],
+  );
+});
+
+test('the page says which alerts fired in no drill, and why', (t) => {
+  const result = {
+    ...({ format: 'quayside drill 1', startedAt: '2026-01-01T00:00:00.000Z', tookMs: 60_000 } as const),
+    ...({ form: 'long', machine: 'a machine', fleet: '3 replicas', limits: [] } as const),
+    alerts: ['QuaysideUpstreamDown', 'QuaysideClockOff', 'QuaysidePruneOverdue'],
+    outcomes: [{ ...outcome, noticed: { QuaysideUpstreamDown: 1 }, objections: [] }],
+  };
+  const page = drillPage(result);
+  t.match(page, /^1 of the 3 alerts that are shipped fired\.$/m);
+  t.match(page, /^- QuaysideClockOff: not played: clock-ahead, clock-behind$/m);
+  t.match(page, /^- QuaysidePruneOverdue: quayside prune is no part of a fleet$/m);
+  t.end();
+});
+
+test('an interrupted run shows what was played, and has not passed', (t) => {
+  const result = {
+    ...({ format: 'quayside drill 1', startedAt: '2026-01-01T00:00:00.000Z', tookMs: 60_000 } as const),
+    ...({ form: 'long', machine: 'a machine', fleet: '3 replicas', limits: [] } as const),
+    ...{ isInterrupted: true as const, outcomes: [{ ...outcome, objections: [] }] },
+  };
+  t.match(drillPage(result), /^# Drill: interrupted, until then passed$/m);
+  t.match(drillPage(result), /^\| upstream-dead \|/m);
+  t.notOk(isPassed(result));
+  t.end();
 });
 
 test('the document lists every drill, with what is to notice it', async (t) => {

@@ -35,7 +35,7 @@ test('a program ends with a drill that is killed', { skip: process.platform !== 
   const source = new URL('../../src/drill/stand/beside-program.ts', import.meta.url).href;
   const options = JSON.stringify({ command: 'sleep', args: ['60'], log: join(t.testdir(), 'log') });
   const script = `import { BesideProgram } from '${source}';
-    const program = new BesideProgram(${options});
+    const program = new BesideProgram({ ...${options}, signal: new AbortController().signal });
     program.start();
     console.log(program.pid);`;
   const args = ['--input-type=module', '-e', script];

@@ -56,18 +56,48 @@ test('a stored blob of other bytes is found once', async (t) => {
 test('a program that does not listen is ended', async (t) => {
   const folder = t.testdir();
   const args = ['-e', 'setInterval(() => undefined, 1000)'];
-  const program = new BesideProgram({ command: process.execPath, args, log: join(folder, 'log') });
+  const { signal } = new AbortController();
+  const log = join(folder, 'log');
+  const program = new BesideProgram({ command: process.execPath, args, log, signal });
   t.teardown(() => program.stop());
   program.start();
   await t.rejects(program.listens(await freePort(), 1), { message: /does not listen on port/ });
   t.equal(program.pid, undefined);
 });
 
+test('a program that starts ends at once when the drill is interrupted, and for good', async (t) => {
+  const interrupted = new AbortController();
+  // It ignores SIGTERM, as a program that drains its connections.
+  const args = ['-e', "process.on('SIGTERM', () => undefined); setInterval(() => undefined, 1000)"];
+  const log = join(t.testdir(), 'log');
+  const program = new BesideProgram({
+    command: process.execPath,
+    args,
+    log,
+    signal: interrupted.signal,
+  });
+  program.start();
+  const listens = program.listens(await freePort());
+  interrupted.abort(new Error('interrupted'));
+  await t.rejects(listens, { message: 'interrupted' });
+  await program.stop();
+  t.equal(program.pid, undefined);
+  t.throws(() => program.start(), { message: 'interrupted' });
+  t.equal(program.restarts, 0);
+});
+
 test('settings of the upstream are those of the registry, and no section of a replica', (t) => {
   const member = { host: '127.0.0.1:4', set: () => undefined, met: () => 0, close: () => Promise.resolve() };
   const ports = { port: 1, adminPort: 2, fleetPort: 3 };
   const urls = { url: 'http://127.0.0.1:1', admin: 'http://127.0.0.1:2' };
-  const place = { name: 'replica-1', ...ports, ...urls, member, configFile: '/drill/replica-1.json' };
+  const place = {
+    name: 'replica-1',
+    ...ports,
+    ...urls,
+    member,
+    configFile: '/drill/replica-1.json',
+    log: '/drill/replica-1.log',
+  };
   const where = { folder: '/drill', upstreamUrl: 'https://127.0.0.1:5', copiesUrl: 'http://127.0.0.1:6' };
   const own = { upstream: { manifestTimeoutMs: '2s' }, tags: { freshMs: '5m' } };
   const settings = settingsOf({ ...where, store: undefined, places: [place], own, inertiaMs: 2_000 }, place);

@@ -13,8 +13,9 @@ test('each drill of the cluster brings a login that must be asked about', async 
   for (const { start } of ofCluster) {
     const asked = once(server, 'request');
     const cluster = { set: () => undefined, met: () => 1 };
-    await start({ cluster, door: `http://${host}` } as unknown as Parameters<typeof start>[0]);
+    const force = await start({ cluster, door: `http://${host}` } as unknown as Parameters<typeof start>[0]);
     const [request] = await asked;
+    await force.end();
     logins.add(request.headers.authorization);
   }
   t.equal(logins.size, ofCluster.length);

@@ -26,6 +26,7 @@ export const drill: Run = async (args, io) => {
       ended: (outcome) => io.stderr.write(outcomeLine(outcome)),
     });
     await shown(result, values, io);
+    if (result.isInterrupted) return stopCode(io.signal.reason);
     return isPassed(result) ? 0 : 1;
   } catch (error) {
     if (io.signal.aborted) return stopCode(io.signal.reason);

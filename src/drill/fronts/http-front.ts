@@ -58,6 +58,8 @@ class TroubledRequests {
   readonly #target: string;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #sockets = new Set<Socket>();
+  /** Those that were open when the server fell silent. */
+  #paused: readonly Socket[] = [];
   #fault: HttpFault | undefined;
   /** Whether connections count: they meet a certificate. */
   #isCertified = false;
@@ -77,7 +79,10 @@ class TroubledRequests {
     socket.once('close', () => this.#sockets.delete(socket));
   }
 
-  /** A server that was hung or gone comes back: what it held up then breaks off. */
+  /**
+   * A server that was hung or gone comes back: what it held up then breaks off. Connections that
+   * were idle go on.
+   */
   set(fault: HttpFault | undefined): void {
     this.#fault = fault;
     this.#isCertified = false;
@@ -85,8 +90,9 @@ class TroubledRequests {
     this.#held.abort();
     this.#held = new AbortController();
     if (fault?.kind === 'dead') this.cut();
-    if (fault?.kind === 'silent' && fault.meets === undefined)
-      for (const socket of this.#sockets) socket.pause();
+    for (const socket of this.#paused) socket.resume();
+    this.#paused = fault?.kind === 'silent' && fault.meets === undefined ? [...this.#sockets] : [];
+    for (const socket of this.#paused) socket.pause();
   }
 
   certified(): void {

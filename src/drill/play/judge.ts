@@ -12,14 +12,16 @@ const mostWellMs = 10_000;
 
 /** Whose failures the pulls are. */
 export function failuresOf(
-  { excusesCold = false }: Pick<Drill, 'excusesCold'>,
+  { excuses = 'none' }: Pick<Drill, 'excuses'>,
   pulls: readonly DrillPull[],
   { beganMs, endedMs }: FaultTimes,
 ): { readonly own: readonly DrillPull[]; readonly excused: readonly DrillPull[] } {
   const failed = pulls.filter(({ error }) => error !== undefined);
   // Begun while the fault lasted, or within the time that recovery may take.
   const isExcused = ({ isWarm, atMs, tookMs }: DrillPull): boolean =>
-    excusesCold && !isWarm && atMs + tookMs >= beganMs && atMs <= endedMs + mostWellMs;
+    (excuses === 'all' || (excuses === 'cold' && !isWarm)) &&
+    atMs + tookMs >= beganMs &&
+    atMs <= endedMs + mostWellMs;
   return { own: failed.filter((pull) => !isExcused(pull)), excused: failed.filter(isExcused) };
 }
 

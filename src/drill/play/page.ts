@@ -1,8 +1,11 @@
 import type { DrillOutcome, DrillResult } from '../drill.ts';
+import { drills } from '../table/table.ts';
+import { undrilledAlerts } from '../table/undrilled.ts';
 import { mostStalledMs, seconds } from './judge.ts';
 
-/** Whether drills were played, and each of them kept its bars. */
-export function isPassed({ outcomes }: DrillResult): boolean {
+/** Whether all drills were played, or skipped, and each that was kept its bars. */
+export function isPassed({ outcomes, isInterrupted }: DrillResult): boolean {
+  if (isInterrupted) return false;
   const isPlayed = outcomes.some(({ skipped }) => skipped === undefined);
   return isPlayed && outcomes.every(({ objections }) => objections.length === 0);
 }
@@ -19,7 +22,7 @@ export function drillPage(result: DrillResult): string {
   const missed = played.filter(({ objections }) => objections.length > 0);
   const pulls = played.reduce((sum, outcome) => sum + outcome.pulls, 0);
   return `${[
-    `# Drill: ${verdictOf(played.length, missed.length)}`,
+    `# Drill: ${result.isInterrupted ? 'interrupted, until then ' : ''}${verdictOf(played.length, missed.length)}`,
     `${startedAt.slice(0, 16).replace('T', ' ')} UTC, the ${form} form, ${Math.round(tookMs / 1000)} s. ${fleet}. ${machine}.`,
     `${played.length} drills, ${pulls} pulls of whole images, every byte checked.`,
     ...stallLines(played),
@@ -27,6 +30,7 @@ export function drillPage(result: DrillResult): string {
     table(played),
     ...besideTable(played),
     ...(missed.length === 0 ? [] : [`## Missed\n\n${missed.flatMap(missedLines).join('\n')}`]),
+    ...alertLines(result),
     ...skippedLines(outcomes),
   ].join('\n\n')}\n`;
 }
@@ -114,4 +118,22 @@ function skippedLines(outcomes: readonly DrillOutcome[]): readonly string[] {
     why === undefined ? [] : [`- ${name}: ${why}`],
   );
   return skipped.length === 0 ? [] : [`## Not played\n\n${skipped.join('\n')}`];
+}
+
+/** Which alerts fired in no drill, and why. */
+function alertLines({ alerts, outcomes }: DrillResult): readonly string[] {
+  if (alerts === undefined) return [];
+  const fired = new Set(outcomes.flatMap(({ noticed }) => Object.keys(noticed)));
+  const silent = alerts.filter((alert) => !fired.has(alert));
+  const lines = silent.map((alert) => `- ${alert}: ${silenceOf(alert, outcomes)}`);
+  const count = `${alerts.length - silent.length} of the ${alerts.length} alerts that are shipped fired.`;
+  return [['## Alerts', '', count, ...(lines.length === 0 ? [] : ['', ...lines])].join('\n')];
+}
+
+function silenceOf(alert: string, outcomes: readonly DrillOutcome[]): string {
+  const played = new Set(outcomes.flatMap(({ name, skipped }) => (skipped === undefined ? name : [])));
+  const its = drills.filter(({ alerts }) => alerts.includes(alert)).map(({ name }) => name);
+  if (its.length === 0) return undrilledAlerts[alert] ?? 'it has no drill';
+  const unplayed = its.filter((name) => !played.has(name));
+  return unplayed.length === its.length ? `not played: ${its.join(', ')}` : `not in ${its.join(', ')}`;
 }

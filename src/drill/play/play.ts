@@ -95,6 +95,7 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     await loaded;
     await Promise.all([clients.finish(drainMs), beside?.clients.finish(drainMs)]);
     const lost = await mirror.lost(form.mirrorMs, fleet.signal);
+    await mirror.drop();
     fleet.images.forget();
     const times = { beganMs, endedMs };
     const { own, excused } = failuresOf(drill, clients.pulls, times);

@@ -48,7 +48,7 @@ export async function runDrills(plan: DrillPlan, options: DrillRunOptions): Prom
   let alerts: AlertWatch | undefined;
   try {
     if (plan.prometheus !== undefined)
-      alerts = await createAlertWatch(stand.folder, plan.prometheus, stand.replicas);
+      alerts = await createAlertWatch(stand.folder, plan.prometheus, stand.replicas, signal);
     const images = await createDrillImages(stand, startedAt.toISOString());
     await warmed(stand, images, checks);
     const stored = createStoredCheck(stand.storeFolders);
@@ -57,9 +57,13 @@ export async function runDrills(plan: DrillPlan, options: DrillRunOptions): Prom
     const fleet = { stand, images, alerts, stored, checks, usual, form: plan.form, signal };
     const outcomes: DrillOutcome[] = [];
     for (const drill of plan.drills) {
-      signal.throwIfAborted();
+      if (signal.aborted) break;
       options.began(drill);
-      const outcome = await playedDrill(drill, fleet);
+      const outcome = await playedDrill(drill, fleet).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+      // Those before it count; of this one nothing can be said.
+      if (signal.aborted || outcome === undefined) break;
       outcomes.push(outcome);
       options.ended(outcome);
     }
@@ -71,6 +75,8 @@ export async function runDrills(plan: DrillPlan, options: DrillRunOptions): Prom
       machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,
       fleet: `${plan.replicas} replicas over ${stand.bucket === undefined ? 'a directory each' : 'one bucket (versitygw)'}`,
       limits: limitsOf(plan),
+      ...(alerts === undefined ? {} : { alerts: alerts.names }),
+      ...(signal.aborted ? { isInterrupted: true } : {}),
       outcomes,
     };
   } finally {

@@ -14,6 +14,8 @@ interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A Node that runs this program, which ends when its channel to us does. */
   readonly isOurs?: boolean;
+  /** Kills it at once, for good, when it aborts: nothing that it has is worth a wait. */
+  readonly signal: AbortSignal;
 }
 
 /** A program that the drill runs beside itself, and that ends with it, however that ends. */
@@ -27,6 +29,7 @@ export class BesideProgram {
 
   constructor(options: ChildOptions) {
     this.#options = options;
+    options.signal.addEventListener('abort', () => this.#kill(), { once: true });
   }
 
   /** Undefined while it does not run. */
@@ -36,8 +39,12 @@ export class BesideProgram {
       : undefined;
   }
 
-  /** Starts it; from now on it is started again, after a second, whenever it ends. */
+  /**
+   * Starts it; from now on it is started again, after a second, whenever it ends. Throws once the
+   * signal has aborted.
+   */
   start(): void {
+    this.#options.signal.throwIfAborted();
     this.#isWanted = true;
     const { command, args, log, env, isOurs } = this.#options;
     const file = openSync(log, 'a');
@@ -70,12 +77,12 @@ export class BesideProgram {
 
   /**
    * Resolves once the port of loopback takes connections. After so many looks, ten a second, the
-   * program is ended, and its last words are thrown.
+   * program is ended, and its last words are thrown. Throws as soon as the signal aborts.
    */
   async listens(port: number, mostLooks = 300): Promise<void> {
     for (let looks = 0; looks < mostLooks; looks += 1) {
       if (await isOpen(port)) return;
-      await sleep(100);
+      await sleep(100, this.#options.signal);
     }
     await this.stop();
     const said = await readFile(this.#options.log, 'utf8').catch(() => '');
@@ -84,9 +91,13 @@ export class BesideProgram {
     );
   }
 
+  #kill(): void {
+    this.#isWanted = false;
+    this.signal('SIGKILL');
+  }
+
   async #again(): Promise<void> {
-    if (!this.#isWanted) return;
-    await sleep(1_000);
+    if (!this.#isWanted || !(await hasSlept(1_000, this.#options.signal))) return;
     if (!this.#isWanted) return;
     this.restarts += 1;
     this.start();

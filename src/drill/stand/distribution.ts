@@ -15,6 +15,7 @@ export async function createDistribution(
   program: string,
   upstreamUrl: string,
   authorityFile: string,
+  signal: AbortSignal,
 ): Promise<OtherCache> {
   const port = await freePort();
   const config = join(folder, 'distribution.json');
@@ -32,6 +33,7 @@ export async function createDistribution(
     command: program,
     args: ['serve', config],
     log: join(folder, 'distribution.log'),
+    signal,
     env: { SSL_CERT_FILE: authorityFile, OTEL_TRACES_EXPORTER: 'none' },
   });
   child.start();

@@ -17,6 +17,8 @@ export interface FleetReplica {
   readonly member: TcpFront;
   readonly child: BesideProgram;
   readonly configFile: string;
+  /** The file of its log. */
+  readonly log: string;
   /** Sets its wall clock ahead, milliseconds. */
   setClock(aheadMs: number): Promise<void>;
 }
@@ -36,6 +38,7 @@ export async function createReplicaPlace(folder: string, index: number): Promise
     admin: `http://127.0.0.1:${adminPort}`,
     member: await createTcpFront(() => [fleetPort]),
     configFile: join(folder, `${name}.json`),
+    log: join(folder, `${name}.log`),
   };
 }
 
@@ -44,8 +47,9 @@ export async function createReplica(
   folder: string,
   place: ReplicaPlace,
   settings: object,
+  signal: AbortSignal,
 ): Promise<FleetReplica> {
-  const { name, configFile, port, adminPort } = place;
+  const { name, configFile, log, port, adminPort } = place;
   const clockFile = join(folder, `${name}.clock`);
   await writeFile(clockFile, '0');
   await writeFile(configFile, JSON.stringify(settings, undefined, 2));
@@ -60,7 +64,8 @@ export async function createReplica(
       '--config',
       configFile,
     ],
-    log: join(folder, `${name}.log`),
+    log,
+    signal,
     isOurs: true,
   });
   child.start();

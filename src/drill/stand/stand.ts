@@ -34,6 +34,8 @@ export interface DrillStand {
   readonly registry: MemoryRegistry;
   /** What the fleet asks of its upstream passes here. */
   readonly upstream: HttpFront;
+  /** What the mirror of the fleet copies to passes here. */
+  readonly copies: HttpFront;
   /** Certificates of the upstream: a good one, and one that has expired. */
   readonly certificates: { readonly good: Certificate; readonly expired: Certificate };
   readonly cluster: HttpFront;
@@ -81,9 +83,10 @@ async function started(
   const certificates = { good: authority.issued(), expired: authority.issued({ days: -1 }) };
   const registry = kept(await createMemoryRegistry());
   const upstream = kept(await createHttpFront(registry.url, certificates.good));
+  const copies = kept(await createHttpFront(registry.url));
   const cluster = kept(await createHttpFront(kept(await createReviewingCluster()).url, certificates.good));
   const tokenFile = await written(folder, authority, cluster);
-  const server = versitygw === undefined ? undefined : await createBucketServer(folder, versitygw);
+  const server = versitygw === undefined ? undefined : await createBucketServer(folder, versitygw, signal);
   if (server !== undefined) defer(() => server.child.stop());
   const bucket =
     server === undefined ? undefined : { ...server, front: kept(await createHttpFront(server.url)) };
@@ -97,11 +100,11 @@ async function started(
   const [first] = places;
   if (first === undefined) throw new Error('a fleet needs a replica');
   const disk = kept(await createDrillDisk(diskOf(folder, first)));
-  const parts = { folder, places, own, inertiaMs, store, upstreamUrl: upstream.url, copiesUrl: registry.url };
+  const parts = { folder, places, own, inertiaMs, store, upstreamUrl: upstream.url, copiesUrl: copies.url };
   const replicas: FleetReplica[] = [];
   for (const place of places) {
     signal.throwIfAborted();
-    const replica = await createReplica(folder, place, settingsOf(parts, place));
+    const replica = await createReplica(folder, place, settingsOf(parts, place), signal);
     defer(() => replica.child.stop());
     replicas.push(replica);
   }
@@ -109,7 +112,7 @@ async function started(
   const other =
     distribution === undefined
       ? undefined
-      : await createDistribution(folder, distribution, upstream.url, authorityFile);
+      : await createDistribution(folder, distribution, upstream.url, authorityFile, signal);
   if (other !== undefined) defer(() => other.child.stop());
   const door = await openedDoor(replicas, defer);
   const storeFolders =
@@ -119,6 +122,7 @@ async function started(
       folder,
       registry,
       upstream,
+      copies,
       certificates,
       cluster,
       bucket,

@@ -15,7 +15,11 @@ const bucket = 'quayside';
 const accessKey = { id: 'drill', secret: 'the-secret-key-of-the-drill' } as const;
 
 /** Starts versitygw with an empty bucket. `program`: its path. */
-export async function createBucketServer(folder: string, program: string): Promise<BucketServer> {
+export async function createBucketServer(
+  folder: string,
+  program: string,
+  signal: AbortSignal,
+): Promise<BucketServer> {
   const data = join(folder, 's3-data');
   const sidecar = join(folder, 's3-metadata');
   // A folder on top is a bucket.
@@ -26,6 +30,7 @@ export async function createBucketServer(folder: string, program: string): Promi
     command: program,
     args: ['--port', `127.0.0.1:${port}`, 'posix', '--sidecar', sidecar, data],
     log: join(folder, 'versitygw.log'),
+    signal,
     env: { ROOT_ACCESS_KEY: accessKey.id, ROOT_SECRET_KEY: accessKey.secret },
   });
   child.start();

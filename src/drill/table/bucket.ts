@@ -13,13 +13,15 @@ const refuses = (status: number, code: string): HttpFault => ({
   },
 });
 
+const lacks = ({ bucket }: DrillStand): string | undefined =>
+  bucket === undefined ? 'no S3 server: --versitygw names the program' : undefined;
+
 function bucketDrill(name: string, fault: string, trouble: HttpFault, row: DrillRow): Drill {
   return {
     name: `s3-${name}`,
     layer: 's3',
     fault,
-    lacks: ({ bucket }: DrillStand) =>
-      bucket === undefined ? 'no S3 server: --versitygw names the program' : undefined,
+    lacks,
     async start({ bucket }) {
       if (bucket === undefined) throw new Error('there is no bucket');
       return frontFault(bucket.front, trouble);
@@ -28,13 +30,20 @@ function bucketDrill(name: string, fault: string, trouble: HttpFault, row: Drill
   };
 }
 
-const unusable = { conditions: ['StoreUsable'], alerts: ['QuaysideStoreUnusable', 'QuaysideStoreFailing'] };
+const unled = ['QuaysideMirrorLease', 'QuaysideMirrorWithoutLeader'];
+const failing = ['QuaysideStoreUnusable', 'QuaysideStoreFailing'];
+const unusable = { conditions: ['StoreUsable'], alerts: failing };
+/** The mirror has its lease in the bucket. */
+const gone = {
+  ...unusable,
+  alerts: [...failing, 'QuaysideDegraded', 'QuaysideFillsNotKept', ...unled],
+};
 const corrupt = { conditions: [], alerts: ['QuaysideStoreCorrupt'] };
 const mostWarmMs = 2_000;
 
 /** What S3 does to those who store there. The upstream is well: no pull may fail. */
 export const bucketDrills: readonly Drill[] = [
-  bucketDrill('dead', 'S3 resets every connection', { kind: 'dead' }, { ...unusable, mostWarmMs }),
+  bucketDrill('dead', 'S3 resets every connection', { kind: 'dead' }, { ...gone, mostWarmMs }),
   bucketDrill(
     'silent',
     'S3 accepts connections, and answers nothing',
@@ -52,6 +61,10 @@ export const bucketDrills: readonly Drill[] = [
     alerts: ['QuaysideS3Throttled'],
   }),
   bucketDrill('403', 'S3 answers 403 AccessDenied', refuses(403, 'AccessDenied'), unusable),
+  bucketDrill('no-bucket', 'S3 answers 404 NoSuchBucket', refuses(404, 'NoSuchBucket'), {
+    conditions: ['StorageExists'],
+    alerts: ['QuaysideBucketMissing'],
+  }),
   bucketDrill(
     'truncated',
     'objects of S3 end at half of their bytes',
@@ -64,4 +77,23 @@ export const bucketDrills: readonly Drill[] = [
     { kind: 'garbled', meets: isBlobRead },
     { ...corrupt, isShort: true },
   ),
+  {
+    name: 's3-and-registries-dead',
+    layer: 's3',
+    fault: 'S3 and both registries reset every connection',
+    lacks,
+    async start({ bucket, upstream, copies }) {
+      if (bucket === undefined) throw new Error('there is no bucket');
+      const forces = [bucket.front, upstream, copies].map((front) => frontFault(front, { kind: 'dead' }));
+      return {
+        end: () => {
+          for (const { end } of forces) end();
+        },
+        met: () => Math.min(...forces.slice(0, 2).map(({ met }) => met())),
+      };
+    },
+    excuses: 'all',
+    conditions: ['Serving'],
+    alerts: ['QuaysideNotAvailable', 'QuaysideNotServing'],
+  },
 ];

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { hasSlept } from '../../base/time/wait.ts';
 import type { HttpFault } from '../fronts/faults.ts';
 import { frontFault } from './front-fault.ts';
 import type { Drill } from './table.ts';
@@ -15,19 +16,34 @@ function clusterDrill(
     fault,
     async start({ cluster, door }) {
       const force = frontFault(cluster, trouble);
-      void newLogin(door);
-      return force;
+      const ending = new AbortController();
+      const logins = newLogins(door, ending.signal);
+      return {
+        ...force,
+        async end() {
+          ending.abort();
+          await logins;
+          force.end();
+        },
+      };
     },
     ...row,
   };
 }
 
-/** A pull with a login that is new: for others the fleet need not ask the API server. */
-async function newLogin(door: string): Promise<void> {
-  const authorization = `Bearer drill-${randomBytes(20).toString('hex')}`;
-  const asked = { headers: { authorization }, signal: AbortSignal.timeout(10_000) };
-  const answer = await fetch(`${door}/v2/warm/image-0/manifests/latest`, asked).catch(() => undefined);
-  await answer?.body?.cancel().catch(() => undefined);
+/** Pulls with logins that are new: for others the fleet need not ask the API server. */
+async function newLogins(door: string, signal: AbortSignal): Promise<void> {
+  do {
+    const authorization = `Bearer drill-${randomBytes(20).toString('hex')}`;
+    const asked = {
+      headers: { authorization },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
+    };
+    void fetch(`${door}/v2/warm/image-0/manifests/latest`, asked).then(
+      (answer) => answer.body?.cancel(),
+      () => undefined,
+    );
+  } while (await hasSlept(1_000, signal));
 }
 
 const forbidden = JSON.stringify({
@@ -42,7 +58,7 @@ const refuses: HttpFault = {
   answer: { status: 403, headers: { 'content-type': 'application/json' }, body: forbidden },
 };
 
-const down = { conditions: ['ClusterReachable'], alerts: ['QuaysideClusterDown'] };
+const down = { conditions: ['ClusterReachable'], alerts: ['QuaysideClusterDown', 'QuaysideReviewsFailing'] };
 
 /** What an API server does. The clients have a login that it accepted before: no pull may fail. */
 export const clusterDrills: readonly Drill[] = [

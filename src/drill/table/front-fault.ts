@@ -9,8 +9,13 @@ export type DrillRow = Partial<Drill> & Pick<Drill, 'conditions' | 'alerts'>;
 export const isBlobRead = (method: string, path: string): boolean =>
   method === 'GET' && path.includes('/blobs/');
 
+interface FrontForce extends FaultInForce {
+  end(): void;
+  met(): number;
+}
+
 /** Begins the trouble at that front. */
-export function frontFault(front: HttpFront, trouble: HttpFault): FaultInForce {
+export function frontFault(front: HttpFront, trouble: HttpFault): FrontForce {
   front.set(trouble);
   return { end: () => front.set(undefined), met: () => front.met() };
 }

@@ -1,48 +1,20 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { fieldsOf, jsonOrNone } from '../../base/text/json.ts';
 import { hasSlept } from '../../base/time/wait.ts';
+import { freePort } from '../fronts/listening.ts';
+import type { BesideProgram } from '../stand/beside-program.ts';
 import { dataBytesOf, isStopped, limited, openFilesOf, type ProcessLimit } from '../stand/process.ts';
 import type { FleetReplica } from '../stand/replica.ts';
 import type { DrillStand } from '../stand/stand.ts';
 import type { Drill } from './table.ts';
 
-const dayMs = 24 * 3_600_000;
 const mebibyte = 1024 ** 2;
 
 /** The one that is troubled where one is enough: it has the disk. */
-function firstOf({ replicas: [first] }: DrillStand): FleetReplica {
+export function firstOf({ replicas: [first] }: DrillStand): FleetReplica {
   if (first === undefined) throw new Error('there is no replica');
   return first;
 }
-
-const lacksDisk = ({ disk }: DrillStand): string | undefined =>
-  disk.trouble === undefined ? 'a file system cannot be mounted here: run it as root, on Linux' : undefined;
-
-/** Of the replica with a disk before its bucket, and its spool there. */
-export const diskDrills: readonly Drill[] = [
-  {
-    name: 'disk-full',
-    layer: 'disk',
-    fault: 'the disk of one replica is full',
-    lacks: lacksDisk,
-    async start({ disk }) {
-      await disk.trouble?.fill();
-      return { end: () => disk.trouble?.empty() };
-    },
-    conditions: ['SpoolUsable', 'DiskUsable'],
-    alerts: ['QuaysideDiskFilling', 'QuaysideSpoolUnusable', 'QuaysideDiskUnusable'],
-  },
-  {
-    name: 'disk-read-only',
-    layer: 'disk',
-    fault: 'the disk of one replica is read-only',
-    lacks: lacksDisk,
-    async start({ disk }) {
-      await disk.trouble?.setReadOnly(true);
-      return { end: () => disk.trouble?.setReadOnly(false) };
-    },
-    conditions: ['SpoolUsable', 'DiskUsable'],
-    alerts: ['QuaysideSpoolUnusable', 'QuaysideDiskUnusable'],
-  },
-];
 
 /** A limit of the process that runs; where that ends of it, its next one has none. */
 function limit(name: string, fault: string, how: (pid: number) => Promise<ProcessLimit>): Drill {
@@ -60,7 +32,29 @@ function limit(name: string, fault: string, how: (pid: number) => Promise<Proces
   };
 }
 
-/** What happens to one process of the fleet. */
+/** Stands still and goes on, in turn, until it ends. */
+function throttled(child: BesideProgram, { stillMs, runsMs }: { stillMs: number; runsMs: number }) {
+  const ending = new AbortController();
+  let turns = 0;
+  async function run(): Promise<void> {
+    do {
+      child.signal('SIGSTOP');
+      turns += 1;
+      await hasSlept(stillMs, ending.signal);
+      child.signal('SIGCONT');
+    } while (await hasSlept(runsMs, ending.signal));
+  }
+  const running = run();
+  return {
+    async end() {
+      ending.abort();
+      await running;
+    },
+    met: () => turns,
+  };
+}
+
+/** What happens to processes of the fleet. */
 export const processDrills: readonly Drill[] = [
   {
     name: 'process-killed',
@@ -99,38 +93,53 @@ export const processDrills: readonly Drill[] = [
     conditions: [],
     alerts: [],
   },
+  {
+    name: 'process-all-stopped',
+    layer: 'process',
+    fault: 'all replicas stand still (SIGSTOP)',
+    async start({ replicas }) {
+      for (const { child } of replicas) child.signal('SIGSTOP');
+      return {
+        end: () => {
+          for (const { child } of replicas) child.signal('SIGCONT');
+        },
+        met: async () => {
+          const stopped = await Promise.all(replicas.map(({ child }) => isStopped(child.pid)));
+          return stopped.filter(Boolean).length;
+        },
+      };
+    },
+    conditions: [],
+    alerts: ['QuaysideGone'],
+  },
+  {
+    name: 'process-throttled',
+    layer: 'process',
+    fault: 'one replica has the processor for a fifth of each second',
+    start: async (stand) => throttled(firstOf(stand).child, { stillMs: 800, runsMs: 200 }),
+    conditions: [],
+    alerts: ['QuaysideEventLoopBlocked'],
+  },
+  {
+    name: 'process-settings',
+    layer: 'process',
+    fault: 'the settings of one replica change, and take effect only after a restart',
+    async start(stand) {
+      const { configFile } = firstOf(stand);
+      const before = await readFile(configFile, 'utf8');
+      const listen = `127.0.0.1:${await freePort()}`;
+      await writeFile(configFile, JSON.stringify({ ...fieldsOf(jsonOrNone(before)), listen }));
+      return { end: () => writeFile(configFile, before) };
+    },
+    conditions: ['ConfigurationApplied'],
+    alerts: ['QuaysideRestartNeeded'],
+  },
   limit('memory', 'one replica gets no memory beyond 24 MiB more', async (pid) =>
     limited(pid, 'data', (await dataBytesOf(pid)) + 24 * mebibyte),
   ),
   limit('descriptors', 'one replica has 4 descriptors left', async (pid) =>
     limited(pid, 'nofile', (await openFilesOf(pid)) + 4),
   ),
-];
-
-function clock(name: string, fault: string, aheadMs: number): Drill {
-  return {
-    name: `clock-${name}`,
-    layer: 'clock',
-    fault,
-    async start(stand) {
-      const replica = firstOf(stand);
-      await replica.setClock(aheadMs);
-      return {
-        end: async () => {
-          await replica.setClock(0);
-          await hasSlept(100);
-        },
-      };
-    },
-    conditions: ['ClockInSync'],
-    alerts: ['QuaysideClockOff'],
-  };
-}
-
-/** The wall clock of one replica; timers go on. */
-export const clockDrills: readonly Drill[] = [
-  clock('ahead', 'the clock of one replica is a day ahead', dayMs),
-  clock('behind', 'the clock of one replica is a day behind', -dayMs),
 ];
 
 function parted(name: 'dead' | 'silent', fault: string): Drill {

@@ -4,8 +4,11 @@
 import type { FaultLayer } from '../drill.ts';
 import type { DrillStand } from '../stand/stand.ts';
 import { bucketDrills } from './bucket.ts';
+import { clockDrills } from './clock.ts';
 import { clusterDrills } from './cluster.ts';
-import { clockDrills, diskDrills, networkDrills, processDrills } from './machine.ts';
+import { diskDrills } from './disk.ts';
+import { networkDrills, processDrills } from './machine.ts';
+import { mirrorDrills } from './mirror.ts';
 import { upstreamDrills } from './upstream.ts';
 
 /** A fault that has begun. */
@@ -28,8 +31,11 @@ export interface Drill {
   readonly lacks?: (stand: DrillStand) => string | undefined;
   /** Begins the fault. */
   start(stand: DrillStand): Promise<FaultInForce>;
-  /** Whether pulls of what is not stored may fail: only the troubled server has it. */
-  readonly excusesCold?: boolean;
+  /**
+   * Pulls that may fail: of what is not stored, as only the troubled server has it, or all. Default
+   * `none`.
+   */
+  readonly excuses?: 'none' | 'cold' | 'all';
   /** The conditions and the alerts that are to notice it. */
   readonly conditions: readonly string[];
   readonly alerts: readonly string[];
@@ -52,4 +58,5 @@ export const drills: readonly Drill[] = [
   ...processDrills,
   ...clockDrills,
   ...networkDrills,
+  ...mirrorDrills,
 ];

@@ -17,7 +17,7 @@ function upstreamDrill(name: string, fault: string, trouble: HttpFault, row: Dri
     name: `upstream-${name}`,
     layer: 'upstream',
     fault,
-    excusesCold: true,
+    excuses: 'cold',
     takesOther: true,
     start: async ({ upstream }) => frontFault(upstream, trouble),
     ...row,
@@ -35,13 +35,16 @@ export const upstreamDrills: readonly Drill[] = [
     'slow',
     'the registry answers after 1.5 s, and sends 200 kB/s',
     { kind: 'slow', headMs: 1_500, bytesPerSecond: 200_000 },
-    { conditions: [], alerts: [], excusesCold: false },
+    { conditions: [], alerts: [], excuses: 'none' },
   ),
   upstreamDrill('429', 'the registry answers 429, and Retry-After: 2', answers(429, { 'retry-after': '2' }), {
     conditions: [],
     alerts: ['QuaysideUpstreamThrottles'],
   }),
-  upstreamDrill('5xx', 'the registry answers 503', answers(503), down),
+  upstreamDrill('5xx', 'the registry answers 503', answers(503), {
+    ...down,
+    alerts: [...down.alerts, 'QuaysideErrorBudgetFast', 'QuaysideErrorBudgetSlow'],
+  }),
   upstreamDrill(
     'cut',
     'the registry resets the connection after half of each blob',
@@ -64,7 +67,7 @@ export const upstreamDrills: readonly Drill[] = [
     name: 'upstream-expired-certificate',
     layer: 'upstream',
     fault: 'the certificate of the registry has expired',
-    excusesCold: true,
+    excuses: 'cold',
     takesOther: true,
     async start({ upstream, certificates }) {
       upstream.certify(certificates.expired);

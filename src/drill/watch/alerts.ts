@@ -7,6 +7,8 @@ import type { FleetReplica } from '../stand/replica.ts';
 
 /** Prometheus with the shipped rules, whose times are seconds. */
 export interface AlertWatch {
+  /** All that are shipped. */
+  readonly names: readonly string[];
   /** The alerts that fire now. */
   firing(signal: AbortSignal): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -26,15 +28,24 @@ export function shortened(rules: string): string {
     .replace(/offset \d+[smhd]/g, `offset ${rangeSeconds}s`);
 }
 
+/** The names of the alerts in a rule file. */
+export function alertNames(rules: string): readonly string[] {
+  const mark = '- alert: ';
+  const lines = rules.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length));
+}
+
 /** Starts the program in the folder; it scrapes every replica each second. */
 export async function createAlertWatch(
   folder: string,
   program: string,
   replicas: readonly FleetReplica[],
+  signal: AbortSignal,
 ): Promise<AlertWatch> {
   const port = await freePort();
   const [rules, config] = [join(folder, 'rules.yaml'), join(folder, 'prometheus.json')];
-  await writeFile(rules, shortened(await readFile(rulesFile, 'utf8')));
+  const shipped = await readFile(rulesFile, 'utf8');
+  await writeFile(rules, shortened(shipped));
   const targets = replicas.map(({ name, admin }) => ({
     targets: [new URL(admin).host],
     labels: { namespace: 'drill', job: 'quayside', pod: name },
@@ -51,12 +62,14 @@ export async function createAlertWatch(
       `--web.listen-address=127.0.0.1:${port}`,
     ],
     log: join(folder, 'prometheus.log'),
+    signal,
   });
   child.start();
   await child.listens(port);
   return {
-    async firing(signal) {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(2_000)]);
+    names: alertNames(shipped),
+    async firing(looking) {
+      const limit = AbortSignal.any([looking, AbortSignal.timeout(2_000)]);
       const answer = await fetch(`http://127.0.0.1:${port}/api/v1/alerts`, { signal: limit });
       const alerts = listOf(field(field(jsonOrNone(await answer.text()), 'data'), 'alerts'));
       const firing = alerts.filter((alert) => field(alert, 'state') === 'firing');

@@ -11,6 +11,8 @@ export interface MirrorTasks {
   close(): void;
   /** Lets failed ones be tried again, and waits for all. Resolves to how many are gone. */
   lost(withinMs: number, signal: AbortSignal): Promise<number>;
+  /** Drops what still waits or has failed: it would be a fault of the next drill. Never rejects. */
+  drop(): Promise<void>;
   readonly ordered: () => number;
 }
 
@@ -36,12 +38,16 @@ export function createMirrorTasks(stand: DrillStand, drill: string): MirrorTasks
   const missing = (): readonly string[] =>
     tags.filter((tag) => stand.registry.digestOf('copies', tag) === undefined);
 
-  async function queued(): Promise<ReadonlySet<string>> {
+  async function destinations(): Promise<readonly string[]> {
     const pages = await Promise.all(
       stand.replicas.map(({ admin }) => asked(`${admin}/api/v1/mirrors?action=show&state=all&limit=1000`)),
     );
     const tasks = pages.flatMap((page) => listOf(field(page, 'mirrors')));
-    return new Set(tasks.map((task) => String(fieldsOf(task)['destination']).split(':').at(-1) ?? ''));
+    return [...new Set(tasks.map((task) => String(fieldsOf(task)['destination'])))];
+  }
+
+  async function queued(): Promise<ReadonlySet<string>> {
+    return new Set((await destinations()).map((destination) => destination.split(':').at(-1) ?? ''));
   }
 
   return {
@@ -50,6 +56,14 @@ export function createMirrorTasks(stand: DrillStand, drill: string): MirrorTasks
       isClosed = true;
     },
     ordered: () => tags.length,
+    async drop() {
+      // Each replica passes it on to the one that copies.
+      const [replica] = stand.replicas;
+      for (const destination of await destinations().catch(() => []))
+        await asked(`${replica?.admin}/api/v1/mirrors?${new URLSearchParams({ destination })}`, {
+          method: 'DELETE',
+        }).catch(() => undefined);
+    },
     async lost(withinMs, signal) {
       for (let waitedMs = 0; waitedMs < withinMs && missing().length > 0; waitedMs += 1_000) {
         for (const { admin } of stand.replicas)
