@@ -73,7 +73,7 @@ export function askedOnce(upstream: Upstream): AskedUpstream {
       isOpen = false;
       blob.close();
     };
-    return { size: blob.size, body: blob.body, close };
+    return { ...blob, close };
   }
 
   return {
