@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
@@ -13,7 +13,7 @@ import { contentFiles, digestOrCut, holdsOnly } from './rig.ts';
 const script = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
 const layerBytes = 1_500_000;
 
-test('killed in the middle of a download, it shows nothing of it afterwards, and the next pull is right', async (t) => {
+test('killed in the middle of a download, and as soon as a client has the last byte, it holds whole blobs only', async (t) => {
   const { start, double, layer, path, store } = await prepared(t);
   const first = await start('first');
   double.switches.stallsAfter = { bytes: 700_000, times: 1 };
@@ -29,29 +29,27 @@ test('killed in the middle of a download, it shows nothing of it afterwards, and
   await second.program.said('"leftovers":');
   t.equal(await digestOrCut(await fetch(second.url + path)), layer.digest);
   await holdsOnly(store, [blobKey(layer.digest)]);
-});
 
-test('killed as soon as a client has the last byte, it holds whole blobs only', async (t) => {
-  const { start, layer, image, path, store } = await prepared(t);
-  const first = await start('first');
-  await digestOrCut(await fetch(`${first.url}/v2/openshift/ci/manifests/tools`));
-  await digestOrCut(await fetch(first.url + path));
-  await first.program.stop('SIGKILL');
+  const image = double.addImage('openshift/ci', 'more', { layers: [layerBytes] });
+  const more = `/v2/openshift/ci/blobs/${image.layers[0]?.digest}`;
+  await digestOrCut(await fetch(`${second.url}/v2/openshift/ci/manifests/more`));
+  await digestOrCut(await fetch(second.url + more));
+  await second.program.stop('SIGKILL');
   for (const file of await contentFiles(store)) {
     if (!file.startsWith('v1/')) continue;
     const bytes = await readFile(join(store, file));
     t.equal(basename(file), digestOf(bytes).slice('sha256:'.length));
   }
-  const second = await start('second');
-  t.equal(await digestOrCut(await fetch(second.url + path)), layer.digest);
-  const manifest = await fetch(`${second.url}/v2/openshift/ci/manifests/tools`);
+  const third = await start('third');
+  t.equal(await digestOrCut(await fetch(third.url + more)), image.layers[0]?.digest);
+  const manifest = await fetch(`${third.url}/v2/openshift/ci/manifests/more`);
   t.equal(await digestOrCut(manifest), image.digest);
 });
 
-test('killed in the middle of an upload to S3, it shows nothing of it, and the next pull is right', async (t) => {
+test('killed in the middle of an upload to S3, and of a copy from there, it shows nothing of either', async (t) => {
   const s3 = await s3Double();
   t.teardown(() => s3.close());
-  const { start, double, path, layer } = await prepared(t, { s3, layerBytes: 7_000_000 });
+  const { start, double, path, layer, disk } = await prepared(t, { s3, layerBytes: 7_000_000 });
   const first = await start('first');
   double.switches.stallsAfter = { bytes: 6_500_000, times: 1 };
   const body = digestOrCut(await fetch(first.url + path));
@@ -62,33 +60,22 @@ test('killed in the middle of an upload to S3, it shows nothing of it, and the n
   const second = await start('second');
   t.equal(await digestOrCut(await fetch(second.url + path)), layer.digest);
   await until('the object', () => [...s3.objects.keys()].some((key) => key.endsWith(blobKey(layer.digest))));
-});
-
-test('killed while it copies from S3 to its disk, it shows nothing of it, and the room is there again', async (t) => {
-  const s3 = await s3Double();
-  t.teardown(() => s3.close());
-  const { start, path, layer, disk } = await prepared(t, { s3, hasDisk: true });
-  const first = await start('first');
-  t.equal(await digestOrCut(await fetch(first.url + path)), layer.digest);
-  const isStored = () => [...s3.objects.keys()].some((key) => key.endsWith(blobKey(layer.digest)));
-  await until('the object', isStored);
-  await holdsOnly(disk, [blobKey(layer.digest)]);
-  await first.program.stop('SIGKILL');
-  await rm(disk, { recursive: true });
-  const second = await start('second');
-  s3.switches.stallsAfter = 700_000;
-  const body = digestOrCut(await fetch(second.url + path));
-  await until('half a copy', async () => (await contentFiles(disk)).some((file) => file.startsWith('tmp/')));
   await second.program.stop('SIGKILL');
-  t.equal(await body, 'cut');
+
+  const third = await start('third', { hasDisk: true });
+  s3.switches.stallsAfter = 700_000;
+  const copied = digestOrCut(await fetch(third.url + path));
+  await until('a part', async () => (await contentFiles(disk)).some((file) => file.startsWith('tmp/')));
+  await third.program.stop('SIGKILL');
+  t.equal(await copied, 'cut');
   t.match(await contentFiles(disk), [/^tmp\//]);
   s3.switches.stallsAfter = undefined;
-  const third = await start('third');
-  await third.program.said('"leftovers":');
+  const fourth = await start('fourth', { hasDisk: true });
+  await fourth.program.said('"leftovers":');
   await holdsOnly(disk);
-  t.equal(await digestOrCut(await fetch(third.url + path)), layer.digest);
+  t.equal(await digestOrCut(await fetch(fourth.url + path)), layer.digest);
   await holdsOnly(disk, [blobKey(layer.digest)]);
-  t.equal(await digestOrCut(await fetch(third.url + path)), layer.digest);
+  t.equal(await digestOrCut(await fetch(fourth.url + path)), layer.digest);
 });
 
 test('a disk that is full in the middle of a download costs no pull, and leaves nothing', async (t) => {
@@ -105,8 +92,12 @@ test('a disk that is full in the middle of a download costs no pull, and leaves 
 interface Prepared {
   readonly s3?: S3Double;
   readonly layerBytes?: number;
+}
+
+interface StartOptions {
   /** A disk before S3. */
   readonly hasDisk?: boolean;
+  readonly largestFileBytes?: number;
 }
 
 /**
@@ -122,12 +113,12 @@ async function prepared(t: Test, options: Prepared = {}) {
   const [layer] = image.layers;
   if (layer === undefined) throw new Error('the image has no layer');
   const config = join(scene.directory, 'quayside.yaml');
-  await writeFile(config, stringify(settingsOf(scene, double, options)));
   return {
-    start: (name: string, limits: { readonly largestFileBytes?: number } = {}) =>
-      started(scene, config, name, limits.largestFileBytes),
+    async start(name: string, { hasDisk = false, largestFileBytes }: StartOptions = {}) {
+      await writeFile(config, stringify(settingsOf(scene, double, options.s3, hasDisk)));
+      return started(scene, config, name, largestFileBytes);
+    },
     double,
-    image,
     layer,
     path: `/v2/openshift/ci/blobs/${layer.digest}`,
     store: join(scene.directory, 'store'),
@@ -135,8 +126,13 @@ async function prepared(t: Test, options: Prepared = {}) {
   };
 }
 
-function settingsOf({ directory }: Stage, { url }: RegistryDouble, { s3, hasDisk }: Prepared) {
-  const disk = hasDisk === true ? { disk: { path: join(directory, 'disk') } } : {};
+function settingsOf(
+  { directory }: Stage,
+  { url }: RegistryDouble,
+  s3: S3Double | undefined,
+  hasDisk: boolean,
+) {
+  const disk = hasDisk ? { disk: { path: join(directory, 'disk') } } : {};
   const bucket = { bucket: 'blobs', endpoint: s3?.endpoint, pathStyle: true, partBytes: '5MiB' };
   return {
     listen: '127.0.0.1:0',
