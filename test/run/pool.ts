@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
@@ -31,6 +31,7 @@ interface FileProcess {
 }
 
 const script = new URL('process.ts', import.meta.url).pathname;
+const compile = new URL('compile.ts', import.meta.url).pathname;
 const preload = new URL('preload.ts', import.meta.url).href;
 /**
  * Tests leave much behind that is young: with more room for it, less of it is moved before it is
@@ -45,6 +46,11 @@ const roomyHeap = [
 ];
 /** A file that blocks the loop of its process for so long does not go on. */
 const killMs = 160_000;
+
+/** Resolves once the sources are compiled for `runFiles`, which also works where that failed. */
+export async function compileSources(env: NodeJS.ProcessEnv): Promise<void> {
+  await once(spawn(process.execPath, [...execArgv(roomyHeap), compile], { env, stdio: 'ignore' }), 'close');
+}
 
 /**
  * Runs the files, each once, and calls `told` when one has ended. No process runs another file
@@ -73,8 +79,7 @@ export async function runFiles(
 }
 
 function fileProcess(env: NodeJS.ProcessEnv, bails: boolean, flags: readonly string[] = []): FileProcess {
-  const execArgv = ['--no-warnings', '--import', preload, ...flags];
-  const child = fork(script, { env, execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(script, { env, execArgv: execArgv(flags), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const gone = once(child, 'close').then(
     ([code, signal]) => `the process ended: ${signal ?? `exit code ${code}`}`,
   );
@@ -106,6 +111,10 @@ function fileProcess(env: NodeJS.ProcessEnv, bails: boolean, flags: readonly str
       return { file, ...judged(output, isWhole), processorMs: isWhole ? end : 0, output };
     },
   };
+}
+
+function execArgv(flags: readonly string[]): string[] {
+  return ['--no-warnings', '--import', preload, ...flags];
 }
 
 function judged(output: readonly string[], isWhole: boolean): Pick<FileResult, 'passed' | 'failed'> {
