@@ -28,6 +28,8 @@ interface Recovery {
 const mostRecoveryMs = 60_000;
 /** The pause between two looks at a replica. */
 const lookMs = 1_000;
+/** Looks at one replica that are under way. */
+const mostLooks = 3;
 
 /** Until every replica is ready, and has served a warm and a cold pull at the first try. */
 export async function wellAfter(fleet: RecoveringFleet): Promise<Recovery> {
@@ -41,11 +43,11 @@ export async function wellAfter(fleet: RecoveringFleet): Promise<Recovery> {
   };
 }
 
-/** A look begins each second, also while pulls of the one before still wait. */
+/** A look begins each second, also while pulls of two before it still wait: more would be load. */
 async function replicaWellAfter(replica: RecoveringReplica, fleet: RecoveringFleet): Promise<Recovery> {
   const startedAt = performance.now();
   const found: { wellMs?: number; unwell?: string; wrong: number } = { wrong: 0 };
-  const looks: Promise<void>[] = [];
+  const looks = new Set<Promise<void>>();
   for (let turn = 0; turn * lookMs < mostRecoveryMs && found.wellMs === undefined; turn += 1) {
     const look = async (): Promise<void> => {
       const { trouble, wrong } = await lookAt(replica, fleet, turn);
@@ -54,7 +56,10 @@ async function replicaWellAfter(replica: RecoveringReplica, fleet: RecoveringFle
       if (trouble !== undefined) found.unwell = `after ${seconds(atMs)}: ${trouble}`;
       else found.wellMs ??= atMs;
     };
-    looks.push(look());
+    if (looks.size < mostLooks) {
+      const looking = look().finally(() => looks.delete(looking));
+      looks.add(looking);
+    }
     if (!(await hasSlept(turn === 0 ? lookMs / 2 : lookMs, fleet.signal))) break;
   }
   await Promise.all(looks);
