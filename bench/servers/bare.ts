@@ -7,6 +7,11 @@ import type { Ground, Server } from './server.ts';
 
 const module = fileURLToPath(new URL('./bare-process.ts', import.meta.url));
 
+interface BareOptions extends Pick<PeerOptions, 'tls'> {
+  /** Processes on the socket. Default 1. */
+  readonly workers?: number | undefined;
+}
+
 /**
  * The least that a server in JavaScript can do: files of `<directory>/site` by `node:http`, or by
  * `node:https` where it is given a certificate.
@@ -14,7 +19,7 @@ const module = fileURLToPath(new URL('./bare-process.ts', import.meta.url));
 export async function bareServer(
   { programs, directory }: Ground,
   mediaType: string,
-  { tls }: Pick<PeerOptions, 'tls'> = {},
+  { tls, workers = 1 }: BareOptions = {},
 ): Promise<Server> {
   const port = await freePort();
   const program = await programs.start({
@@ -23,7 +28,7 @@ export async function bareServer(
     args: [
       '--max-semi-space-size=8',
       module,
-      ...[String(port), join(directory, 'site'), mediaType],
+      ...[String(port), join(directory, 'site'), mediaType, String(workers)],
       ...(tls === undefined ? [] : [tls.certFile, tls.keyFile]),
     ],
     port,
