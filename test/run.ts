@@ -32,7 +32,7 @@ const cache = new URL('../node_modules/.cache', import.meta.url).pathname;
 const compiled = `${cache}/tests`;
 const env = {
   ...process.env,
-  ...(long === true ? { QUAYSIDE_TEST_LONG: '1' } : {}),
+  ...(long === true ? { QUAYSIDE_TEST_LONG: '1', QUAYSIDE_TEST_FILE_MS: '3600000' } : {}),
   NODE_COMPILE_CACHE: compiled,
 };
 /** The compiler of types runs once and ends: to collect garbage costs it a quarter of its time. */
