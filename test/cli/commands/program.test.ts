@@ -76,15 +76,10 @@ test('started on an old Node without its own, it says what to do, in a checkout 
   }
 });
 
-test('a server says where it listens, answers there, and ends well on SIGTERM', async (t) => {
-  const { server, address, adminAddress } = await served(t);
+test('a server says where it listens, a rival what to change; it reads its settings again', async (t) => {
+  const { server, address, adminAddress, directory } = await served(t);
   t.equal((await fetch(`http://${address}/v2/`)).status, 200);
   t.equal((await fetch(`http://${adminAddress}/livez`)).status, 200);
-  t.same(await server.stop('SIGTERM'), { code: 0, signal: null });
-});
-
-test('a second server on the same addresses says which setting to change', async (t) => {
-  const { address, adminAddress, directory } = await served(t);
   const rivals = [
     { setting: 'listen', taken: address, yaml: `{listen: "${address}", admin: {listen: 127.0.0.1:0}}` },
     {
@@ -106,18 +101,26 @@ test('a second server on the same addresses says which setting to change', async
       `quayside serve: cannot listen on ${taken} (setting ${setting}): another process listens on this address (EADDRINUSE)\n`,
     );
   }
+  await reloaded(t, { server, address, directory });
 });
 
-test('a server reads its settings again at SIGHUP, and goes on, also below an old Node', async (t) => {
-  for (const node of [[], ['--import', pretending]]) {
-    const { server, address, directory } = await served(t, node);
-    await writeFile(join(directory, 'q.yaml'), `${settings}hosts: { '*': { blobs: bypass } }\n`);
-    process.kill(server.pid, 'SIGHUP');
-    await server.said('"settings":["hosts[\\"*\\"].blobs"]');
-    t.equal((await fetch(`http://${address}/v2/`)).status, 200);
-    t.same(await server.stop('SIGTERM'), { code: 0, signal: null });
-  }
+test('a server below an old Node reads its settings again at SIGHUP, goes on, and ends well', async (t) => {
+  await reloaded(t, await served(t, ['--import', pretending]));
 });
+
+type Served = Awaited<ReturnType<typeof served>>;
+
+/** SIGHUP, then SIGTERM. */
+async function reloaded(
+  t: Test,
+  { server, address, directory }: Pick<Served, 'server' | 'address' | 'directory'>,
+): Promise<void> {
+  await writeFile(join(directory, 'q.yaml'), `${settings}hosts: { '*': { blobs: bypass } }\n`);
+  process.kill(server.pid, 'SIGHUP');
+  await server.said('"settings":["hosts[\\"*\\"].blobs"]');
+  t.equal((await fetch(`http://${address}/v2/`)).status, 200);
+  t.same(await server.stop('SIGTERM'), { code: 0, signal: null });
+}
 
 const settings = 'listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nshutdownDelayMs: 0\n';
 
