@@ -3,7 +3,7 @@ import { ranked } from '../../src/fleet/members/ranking.ts';
 import { type Bytes, collected } from '../../src/oci/content.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { patterned } from '../support/registry-contents.ts';
-import { type FleetRig, fleetRig, type RigMember } from './rig.ts';
+import { type FleetRig, fleetRig, inOrder, type RigMember } from './rig.ts';
 
 function trio(rig: FleetRig, digest: Digest) {
   const names = ranked(
@@ -82,5 +82,19 @@ test('what a member still downloads while it is leaving is read from there', asy
   await owner.fleet.leave();
   const others = [second, third].map((member) => pulled(member, rig, digest));
   for (const each of await Promise.all([first, ...others])) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
+
+test('the one that stays of two reads what the other still downloads while it is leaving', async (t) => {
+  const rig = await fleetRig(t, { members: 2 });
+  rig.double.switches.delayMs = 200;
+  const bytes = patterned(1e6, 'five');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const [owner, other] = inOrder(rig, `quay.io/team/app@${digest}`);
+  if (owner === undefined || other === undefined) throw new Error('two members');
+  const first = pulled(owner, rig, digest);
+  await asked(rig, digest);
+  await owner.fleet.leave();
+  for (const each of await Promise.all([first, pulled(other, rig, digest)])) t.ok(each.equals(bytes));
   t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
 });

@@ -93,7 +93,8 @@ export class Members {
   /** Whether members came or went within five minutes. */
   get isUnsettled(): boolean {
     this.#look();
-    return this.#live.length > 1 && this.#clock.now() - this.#changedAt < unsettledMs;
+    const isAlone = this.#live.length === 1 && this.leaving.length === 0;
+    return !isAlone && this.#clock.now() - this.#changedAt < unsettledMs;
   }
 
   /** The list as its source has it now. Who answers and is named no more is about to leave. */
