@@ -60,7 +60,7 @@ interface FleetRigOptions {
 
 export const fleetKey = 'a key of the fleet that is long enough for it';
 
-const policy = {
+export const policy = {
   freshMs: 30_000,
   refreshBehindMs: 30_000,
   staleMs: 3_600_000,

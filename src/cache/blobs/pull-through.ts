@@ -3,7 +3,7 @@
 // cache/fills, fleet, oci; types of cache, cache/records, store, upstream.
 
 import type { LRUCache } from 'lru-cache';
-import { type Askers, NotCached, refuseElsewhere } from '../../fleet/elsewhere.ts';
+import { type Askers, FollowsReplica, NotCached, refuseElsewhere } from '../../fleet/elsewhere.ts';
 import { type ByteRange, type Bytes, type Content, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isWhole, whole } from '../../oci/range.ts';
@@ -57,8 +57,7 @@ interface SourcedBlob extends OpenedBlob {
 
 /**
  * Blobs of an upstream, each crossing the link to it once. `BlobMembership` answers whether a blob
- * may be served; this class where its bytes come from: memory, the store, a download, or the
- * upstream past the cache. A download is also the upstream's answer that the blob belongs there.
+ * may be served. A download is also the upstream's answer that the blob belongs there.
  */
 export class PullThrough implements PulledBlobs {
   readonly #options: PullThroughOptions;
@@ -186,6 +185,7 @@ export class PullThrough implements PulledBlobs {
       await this.#noteOpened(wanted, fill, descriptor);
       return this.#filledBlob(repository, descriptor, fill, hitOf(fill, isNew));
     } catch (error) {
+      if (error instanceof FollowsReplica) throw error;
       if (askers !== undefined && (error instanceof NoRoom || error instanceof SpoolError)) throw error;
       if (error instanceof NoRoom) return this.#passedThrough(wanted, error.size);
       if (error instanceof SpoolError) return this.#passedThrough(wanted);
