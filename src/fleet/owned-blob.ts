@@ -62,6 +62,7 @@ export class OwnedBlobs {
       close: () => closed(current),
       distrust: () => {
         if (current.kind === 'member') this.#distrusted.set(keyOf(ask), true);
+        else current.blob.distrust?.();
       },
     };
   }
