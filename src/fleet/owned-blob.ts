@@ -117,7 +117,7 @@ export class OwnedBlobs {
     follower: string,
   ): Promise<BlobOrigin | undefined> {
     const { members } = this.#options;
-    if (followed === members.self || !members.others.includes(followed))
+    if (followed === members.self || ![...members.others, ...members.leaving].includes(followed))
       return this.#fromUpstream(ask, options);
     const outcome = await this.#questions.atHand(followed, ask, options);
     if (outcome.kind !== 'member') return this.#fromHolder(ask, options, [follower, followed]);

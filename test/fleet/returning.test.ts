@@ -98,3 +98,17 @@ test('the one that stays of two reads what the other still downloads while it is
   for (const each of await Promise.all([first, pulled(other, rig, digest)])) t.ok(each.equals(bytes));
   t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
 });
+
+test('what a member downloads that the list no longer names is read from there by all', async (t) => {
+  const rig = await fleetRig(t);
+  rig.double.switches.delayMs = 300;
+  const bytes = patterned(1e6, 'six');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const { owner, second, third } = trio(rig, digest);
+  const first = pulled(owner, rig, digest);
+  await asked(rig, digest);
+  for (const each of [second, third]) each.see([second.name, third.name]);
+  const others = [second, third].map((member) => pulled(member, rig, digest));
+  for (const each of await Promise.all([first, ...others])) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
