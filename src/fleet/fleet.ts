@@ -100,6 +100,8 @@ export function createFleet(options: FleetOptions): Fleet {
     instance,
     ...times,
   });
+  /** Workers are named as long as they live. */
+  const isPinged = socketOf === undefined;
   const parts = { members, client, hasOneStore, ...times, ...(events && { events }) };
   return {
     members,
@@ -110,12 +112,12 @@ export function createFleet(options: FleetOptions): Fleet {
     pong: () => ({ instance, isLeaving: members.isLeaving }),
     start() {
       list.follow((listed) => members.listed(listed));
-      if (socketOf === undefined) void heartbeat.run();
+      if (isPinged) void heartbeat.run();
     },
     look: (member) => heartbeat.look(member),
     told(told) {
       if (told.kind === 'leaving') members.leaves(told.member);
-      if (told.kind === 'came') heartbeat.look(told.member);
+      if (told.kind === 'came' && isPinged) heartbeat.look(told.member);
       for (const listener of listeners) listener(told);
     },
     follow: (listener) => void listeners.push(listener),

@@ -86,3 +86,24 @@ test('who is leaving, or is listed no more, may be asked for what it has until i
   time = 300_000;
   t.same(members.leaving, [], 'for five minutes at most');
 });
+
+test('a member that came before it knows its name is found among all that are listed', async (t) => {
+  const members = new Members({ self: 'a:1' });
+  const pinged: string[] = [];
+  const heartbeat = new Heartbeat({
+    isAnswering: () => false,
+    members,
+    instance: 'a',
+    ping: async (member) => {
+      pinged.push(member);
+      return { instance: member, isLeaving: false };
+    },
+  });
+  members.listed(['a:1', 'b:1', 'c:1']);
+  heartbeat.look('b:1');
+  t.same(pinged, ['b:1']);
+  await heartbeat.once();
+  pinged.length = 0;
+  heartbeat.look('0.0.0.0:1');
+  t.same(pinged, ['b:1', 'c:1']);
+});

@@ -51,14 +51,18 @@ export class Heartbeat {
     this.#closing.abort();
   }
 
-  /** Pings the member now, if it is listed. */
+  /** Pings the member now; one that does not know yet what the list calls it may be any of them. */
   look(member: string): void {
     const { others } = this.#options.members;
-    if (others.includes(member) && !this.#pinging.has(member)) this.#pinging.set(member, this.#ping(member));
+    for (const each of others.includes(member) ? [member] : others) this.#look(each);
   }
 
   #beat(): void {
-    for (const member of this.#options.members.others) this.look(member);
+    for (const member of this.#options.members.others) this.#look(member);
+  }
+
+  #look(member: string): void {
+    if (!this.#pinging.has(member)) this.#pinging.set(member, this.#ping(member));
   }
 
   async #ping(member: string): Promise<void> {
