@@ -37,6 +37,16 @@ test('a clock that is set, or set right, fails no call', async (t) => {
   t.same(outcomes, new Set(['ok', 'absent']));
 });
 
+test('what S3 says no to for another reason is not sent again when the clock was set', async (t) => {
+  const { s3, store } = await made(t, { retries: 0 });
+  const key = 'v1/leases/x';
+  await store.records.put(key, Buffer.from('1'), { ifVersion: 'absent' });
+  s3.switches.skewMs = dayMs;
+  const before = s3.requests.length;
+  t.equal(await store.records.put(key, Buffer.from('2'), { ifVersion: 'absent' }), undefined);
+  t.equal(s3.requests.length - before, 1);
+});
+
 test('a URL for clients is signed by the clock of S3', async (t) => {
   const { s3, blobs } = await made(t);
   s3.switches.checksTime = true;

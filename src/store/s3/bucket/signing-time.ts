@@ -18,7 +18,9 @@ export function signedInTime(client: S3Client): S3Client {
           return await next(args);
         } catch (error) {
           const isWrong = Math.abs(client.config.systemClockOffset - before) >= leastStepMs;
-          if (!isWrong || !canBeSentAgain(field(field(args, 'request'), 'body'))) throw error;
+          // What S3 refused for the time it has not done.
+          const isRefused = field(field(error, '$metadata'), 'httpStatusCode') === 403;
+          if (!isRefused || !isWrong || !canBeSentAgain(field(field(args, 'request'), 'body'))) throw error;
           return await next(args);
         }
       },
