@@ -35,7 +35,10 @@ export interface BlobQuestionsOptions {
   readonly clock?: Clock;
 }
 
-/** What a member has at hand it says within this, milliseconds; one that hangs is left alone. */
+/**
+ * What a member has at hand it says within this, milliseconds, unless it waits for the upstream.
+ * One that hangs is left alone.
+ */
 const atHandMs = 2_000;
 const hungMs = 30_000;
 
@@ -91,7 +94,7 @@ export class BlobQuestions {
   /** What the member has at hand. Never rejects, but for the signal's reason. */
   async atHand(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
     if (this.#isHung(member)) return goOn;
-    const { members } = this.#options;
+    const { members, client } = this.#options;
     const control = new AbortController();
     const signal = anySignal(options.signal, control.signal);
     const said = this.said(member, { ...ask, onlyIfCached: true }, { ...options, signal });
@@ -101,7 +104,9 @@ export class BlobQuestions {
       if (members.leaving.includes(member)) members.failed(member);
       return goOn;
     };
-    const outcome = await withFairTimeout(said, atHandMs, hung, this.#clock).catch(() => goOn);
+    const late = async (): Promise<MemberOutcome> =>
+      (await client.liveness(member, keyOf(ask))) === 'asking' ? said : hung();
+    const outcome = await withFairTimeout(said, atHandMs, late, this.#clock).catch(() => goOn);
     options.signal?.throwIfAborted();
     return outcome;
   }

@@ -44,6 +44,18 @@ test('a member that has just come asks for what others download, before it asks 
   t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
 });
 
+test('a download that waits for a slow upstream is waited for, and its member does not hang', async (t) => {
+  const rig = await fleetRig(t);
+  rig.double.switches.delayMs = 2_300;
+  const bytes = patterned(1e6, 'slow');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const { second, third } = returningOwner(rig, digest);
+  const first = pulled(second, rig, digest);
+  await asked(rig, digest);
+  for (const each of await Promise.all([first, pulled(third, rig, digest)])) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
+
 test('who has not noticed that a member is back finds what it downloads by its readers', async (t) => {
   const rig = await fleetRig(t);
   rig.double.switches.delayMs = 200;

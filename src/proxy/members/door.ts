@@ -132,7 +132,7 @@ export function createMemberDoor(options: MemberDoorOptions): MemberDoor {
     const { isLeaving } = pong();
     if (isLeaving && question.kind !== 'blob') return busy;
     try {
-      const relayed = await relay?.ask(question, signal);
+      const relayed = await relay?.ask(isLeaving ? { ...question, onlyIfCached: true } : question, signal);
       if (relayed !== undefined) return relayed;
       const own = question.isForReplica === true ? answersForReplicas : answers;
       return await own(question, { signal, onlyIfCached: isLeaving });
