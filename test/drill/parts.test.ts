@@ -107,7 +107,7 @@ test('settings of the upstream are those of the registry, and no section of a re
   t.end();
 });
 
-test('a fault that cannot begin says why, and ends no other drill', async (t) => {
+test('a fault that cannot begin says why', async (t) => {
   const start = () => Promise.reject(new Error('prlimit is missing'));
   t.equal(await begun({ start }, {} as Parameters<typeof begun>[1]), 'prlimit is missing');
 });

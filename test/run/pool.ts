@@ -46,10 +46,13 @@ const roomyHeap = [
 ];
 /** A file that blocks the loop of its process for so long does not go on. */
 const killMs = 160_000;
+const compileMs = 60_000;
 
 /** Resolves once the sources are compiled for `runFiles`, which also works where that failed. */
 export async function compileSources(env: NodeJS.ProcessEnv): Promise<void> {
-  await once(spawn(process.execPath, [...execArgv(roomyHeap), compile], { env, stdio: 'ignore' }), 'close');
+  const options = { env, stdio: 'ignore', timeout: compileMs } as const;
+  const child = spawn(process.execPath, [...execArgv(roomyHeap), compile], options);
+  await once(child, 'close').catch(() => undefined);
 }
 
 /**

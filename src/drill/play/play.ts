@@ -79,7 +79,8 @@ export async function playedDrill(drill: Drill, fleet: PlayedFleet): Promise<Dri
     watch.restart(watch.seen.keys());
     const beganMs = now();
     const force = await begun(drill, stand);
-    if (typeof force === 'string') return { ...nothing, name, layer, fault, skipped: force };
+    if (typeof force === 'string')
+      return { ...nothing, name, layer, fault, objections: [`the fault could not begin: ${force}`] };
     let met: number | undefined;
     try {
       await held(drill, form, watch, fleet);
