@@ -104,8 +104,10 @@ export class BlobQuestions {
       if (members.leaving.includes(member)) members.failed(member);
       return goOn;
     };
-    const late = async (): Promise<MemberOutcome> =>
-      (await client.liveness(member, keyOf(ask))) === 'asking' ? said : hung();
+    const late = async (): Promise<MemberOutcome> => {
+      const isAsking = client.isAnswering(member) && (await client.liveness(member, keyOf(ask))) === 'asking';
+      return isAsking ? said : hung();
+    };
     const outcome = await withFairTimeout(said, atHandMs, late, this.#clock).catch(() => goOn);
     options.signal?.throwIfAborted();
     return outcome;
