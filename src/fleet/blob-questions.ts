@@ -100,6 +100,7 @@ export class BlobQuestions {
     const said = this.said(member, { ...ask, onlyIfCached: true }, { ...options, signal });
     const hung = (): MemberOutcome => {
       control.abort(new Error('the member did not say in time what it has'));
+      for (const each of this.#hungUntil.keys()) if (!this.#isHung(each)) this.#hungUntil.delete(each);
       this.#hungUntil.set(member, this.#clock.now() + hungMs);
       if (members.leaving.includes(member)) members.failed(member);
       return goOn;

@@ -132,7 +132,9 @@ export class Members {
   }
 
   #notLong(member: string): void {
-    if (!this.#leaving.has(member)) this.#leaving.set(member, this.#clock.now());
+    const now = this.#clock.now();
+    for (const [each, at] of this.#leaving) if (now - at >= unsettledMs) this.#leaving.delete(each);
+    if (!this.#leaving.has(member)) this.#leaving.set(member, now);
   }
 
   #leave(member: string): void {
