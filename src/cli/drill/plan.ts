@@ -37,7 +37,8 @@ function formOf({ short, hold, rate }: DrillFlags): DrillForm {
       pullsPerSecond,
     };
   const holdMs = hold ?? 12_000;
-  const mostHoldMs = Math.max(holdMs, 120_000);
+  // A refused copy is parked after six tries, which take up to 155 s.
+  const mostHoldMs = Math.max(holdMs, 200_000);
   return { name: 'long', calmMs: 5_000, holdMs, mostHoldMs, mirrorMs: 40_000, pullsPerSecond };
 }
 
