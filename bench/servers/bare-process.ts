@@ -1,9 +1,7 @@
 /**
- * A bare loop, in one process or in several on one socket: a file by its path, read into buffers of
- * a pool, written to the response. No log, no ranges, no checks; what a server in JavaScript costs
- * at least. With a certificate it ends TLS.
+ * A bare loop: a file by its path, read into buffers of a pool, written to the response. No log, no
+ * ranges, no checks; what a server in JavaScript costs at least. With a certificate it ends TLS.
  */
-import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
@@ -12,7 +10,7 @@ import { join } from 'node:path';
 
 const bufferBytes = 256 * 1024;
 const pool: Buffer[] = [];
-const [, , port = '0', site = '.', mediaType = '', count = '1', certFile, keyFile] = process.argv;
+const [, , port = '0', site = '.', mediaType = '', certFile, keyFile] = process.argv;
 
 async function sent(path: string, response: ServerResponse): Promise<void> {
   const file = await open(join(site, path));
@@ -46,16 +44,8 @@ const answer: RequestListener = ({ url = '/' }, response) => {
   });
 };
 
-function listen(): void {
-  const server =
-    certFile === undefined || keyFile === undefined
-      ? createServer(answer)
-      : createTlsServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, answer);
-  server.listen(Number(port), '127.0.0.1');
-}
-
-if (count === '1' || cluster.isWorker) listen();
-else {
-  cluster.schedulingPolicy = cluster.SCHED_NONE;
-  for (let started = 0; started < Number(count); started += 1) cluster.fork();
-}
+const server =
+  certFile === undefined || keyFile === undefined
+    ? createServer(answer)
+    : createTlsServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, answer);
+server.listen(Number(port), '127.0.0.1');

@@ -7,11 +7,6 @@ import type { Ground, Server } from './server.ts';
 
 const module = fileURLToPath(new URL('./bare-process.ts', import.meta.url));
 
-interface BareOptions extends Pick<PeerOptions, 'tls'> {
-  /** Processes on the socket. Default 1. */
-  readonly workers?: number | undefined;
-}
-
 /**
  * The least that a server in JavaScript can do: files of `<directory>/site` by `node:http`, or by
  * `node:https` where it is given a certificate.
@@ -19,7 +14,7 @@ interface BareOptions extends Pick<PeerOptions, 'tls'> {
 export async function bareServer(
   { programs, directory }: Ground,
   mediaType: string,
-  { tls, workers = 1 }: BareOptions = {},
+  { tls }: Pick<PeerOptions, 'tls'> = {},
 ): Promise<Server> {
   const port = await freePort();
   const program = await programs.start({
@@ -28,7 +23,7 @@ export async function bareServer(
     args: [
       '--max-semi-space-size=8',
       module,
-      ...[String(port), join(directory, 'site'), mediaType, String(workers)],
+      ...[String(port), join(directory, 'site'), mediaType],
       ...(tls === undefined ? [] : [tls.certFile, tls.keyFile]),
     ],
     port,

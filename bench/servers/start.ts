@@ -25,8 +25,6 @@ export interface StartOptions {
   readonly hasLogin?: boolean;
   /** Whether its files are on a disk, even where the bench has memory for them. Default false. */
   readonly isOnDisk?: boolean;
-  /** `node:http` only: processes on one socket. Default 1. */
-  readonly workers?: number;
   /** Quayside only: settings besides, as in its configuration file. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Quayside only: its environment besides. */
@@ -72,8 +70,7 @@ export async function startServer(
         const site = join(ground.directory, 'site');
         await siteOf(content, site);
         const { mediaType } = content.image.root.descriptor;
-        if (name === 'node:http')
-          return await bareServer(ground, mediaType, { ...peer, workers: options.workers });
+        if (name === 'node:http') return await bareServer(ground, mediaType, peer);
         const command = findProgram('nginx');
         return command === undefined
           ? 'nginx is not installed'
