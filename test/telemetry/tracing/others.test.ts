@@ -40,7 +40,7 @@ test('what another member does for a pull is part of its trace', async (t) => {
   t.match(answered, {
     kind: 2,
     traceId: asked?.traceId,
-    attributes: { 'quayside.answer': /^(?:found|uncached)$/ },
+    attributes: { 'quayside.answer': /^(?:found|uncached|follows|seeking)$/ },
   });
   t.ok(
     hops
