@@ -32,41 +32,41 @@ async function asked(rig: FleetRig, digest: Digest): Promise<void> {
   while (rig.asked(`GET /v2/team/app/blobs/${digest}`) === 0) await new Promise(setImmediate);
 }
 
-test('a member that has just come asks for what others download, before it asks the upstream', async (t) => {
-  const rig = await fleetRig(t);
-  rig.double.switches.delayMs = 200;
-  const bytes = patterned(1e6, 'one');
-  const digest = rig.double.addBlob('team/app', bytes);
-  const { second, third } = returningOwner(rig, digest);
-  const first = pulled(second, rig, digest);
-  await asked(rig, digest);
-  for (const each of await Promise.all([first, pulled(third, rig, digest)])) t.ok(each.equals(bytes));
-  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
-});
+/** Who is asked first, and who is while that one downloads. */
+const turns = [
+  {
+    title: 'a member that has just come asks for what others download, before it asks the upstream',
+    first: 'second',
+    late: 'third',
+    delayMs: 200,
+  },
+  {
+    title: 'a download that waits for a slow upstream is waited for, and its member does not hang',
+    first: 'second',
+    late: 'third',
+    delayMs: 2_300,
+  },
+  {
+    title: 'who has not noticed that a member is back finds what it downloads by its readers',
+    first: 'third',
+    late: 'second',
+    delayMs: 200,
+  },
+] as const;
 
-test('a download that waits for a slow upstream is waited for, and its member does not hang', async (t) => {
-  const rig = await fleetRig(t);
-  rig.double.switches.delayMs = 2_300;
-  const bytes = patterned(1e6, 'slow');
-  const digest = rig.double.addBlob('team/app', bytes);
-  const { second, third } = returningOwner(rig, digest);
-  const first = pulled(second, rig, digest);
-  await asked(rig, digest);
-  for (const each of await Promise.all([first, pulled(third, rig, digest)])) t.ok(each.equals(bytes));
-  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
-});
-
-test('who has not noticed that a member is back finds what it downloads by its readers', async (t) => {
-  const rig = await fleetRig(t);
-  rig.double.switches.delayMs = 200;
-  const bytes = patterned(1e6, 'two');
-  const digest = rig.double.addBlob('team/app', bytes);
-  const { second, third } = returningOwner(rig, digest);
-  const first = pulled(third, rig, digest);
-  await asked(rig, digest);
-  for (const each of await Promise.all([first, pulled(second, rig, digest)])) t.ok(each.equals(bytes));
-  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
-});
+for (const { title, first, late, delayMs } of turns)
+  test(title, async (t) => {
+    const rig = await fleetRig(t);
+    rig.double.switches.delayMs = delayMs;
+    const bytes = patterned(1e6, title);
+    const digest = rig.double.addBlob('team/app', bytes);
+    const members = returningOwner(rig, digest);
+    const early = pulled(members[first], rig, digest);
+    await asked(rig, digest);
+    for (const each of await Promise.all([early, pulled(members[late], rig, digest)]))
+      t.ok(each.equals(bytes));
+    t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+  });
 
 test('all are asked at once while one has not noticed that another is back', async (t) => {
   const rig = await fleetRig(t);
