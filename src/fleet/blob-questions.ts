@@ -1,4 +1,5 @@
 import { anySignal, type Clock, hasSlept, systemClock, withFairTimeout } from '../base/time/wait.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { RegistryError } from '../oci/errors.ts';
 import type { BlobOptions } from '../oci/registry-reader.ts';
 import type { FleetEvents } from './events.ts';
@@ -48,7 +49,7 @@ const holderPauseMs = 100;
 
 /** Who asks around for a blob. */
 interface Seeker {
-  readonly key: string;
+  readonly digest: Digest;
   /** Whom it asked. */
   readonly others: readonly string[];
   /** Whether it has bytes of the blob, from a member that is gone. */
@@ -140,7 +141,7 @@ export class BlobQuestions {
       const unnoticed = this.#unnoticed(outcomes, [...all, ...asked]);
       returned.push(...unnoticed);
       if (unnoticed.length > 0) continue;
-      const seeker = { key, others, hasBytes };
+      const seeker = { digest: ask.digest, others, hasBytes };
       if (!outcomes.some((outcome, index) => this.#goesFirst(all[index] ?? '', outcome, seeker))) break;
       await hasSlept(holderPauseMs, options.signal, this.#clock);
       options.signal?.throwIfAborted();
@@ -189,12 +190,13 @@ export class BlobQuestions {
   /**
    * Whether the member is to ask the upstream in place of this one: it asks around as this one
    * does, or followed one that is gone, and may notice the death a little later. Who has bytes goes
-   * before who has none; of equals the first in the ranking. All of them decide alike, so that none
-   * waits for one that waits for it.
+   * before who has none; of equals the first in the ranking of the digest alone, as one download
+   * may be of several repositories. All of them decide alike, so that none waits for one that waits
+   * for it.
    */
-  #goesFirst(member: string, outcome: MemberOutcome, { key, others, hasBytes }: Seeker): boolean {
+  #goesFirst(member: string, outcome: MemberOutcome, { digest, others, hasBytes }: Seeker): boolean {
     const { self } = this.#options.members;
-    const isFirst = (): boolean => ranked([member, self], key)[0] === member;
+    const isFirst = (): boolean => ranked([member, self], digest)[0] === member;
     if (outcome.kind === 'seeks') return !hasBytes && isFirst();
     if (outcome.kind !== 'follows') return false;
     if (outcome.member === self || others.includes(outcome.member)) return false;

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { type Bytes, collected } from '../../src/oci/content.ts';
-import type { Digest } from '../../src/oci/digest.ts';
-import { parseTag } from '../../src/oci/reference.ts';
+import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import { parseRepository, parseTag, type Repository } from '../../src/oci/reference.ts';
 import { createMemoryStore } from '../../src/store/memory-store.ts';
 import { patterned } from '../support/registry-contents.ts';
 import { type FleetRig, fleetRig, inOrder, type RigMember } from './rig.ts';
@@ -92,6 +92,36 @@ test('the owner is killed at half: the others go on at the byte, and one of them
   t.ok(second.events.some(([name]) => name === 'tookOver'));
   await Promise.all([second, third].map(({ cache }) => cache.fills.settled()));
   t.ok(await second.cache.store.stat(digest), 'who took over stores it');
+});
+
+test('one blob of two repositories: who followed a dead owner does not wait for who waits for it', async (t) => {
+  const rig = await fleetRig(t);
+  const repositories = ['team/app', 'team/other'].map((name) => parseRepository(name));
+  const [app, other] = repositories;
+  if (app === undefined || other === undefined) throw new Error('two repositories');
+  let bytes = patterned(4 * mib, 'two repositories');
+  let orders: readonly (readonly RigMember[])[] = [];
+  // One owner for both, then the one order in the first repository and the other in the second.
+  for (let round = 0; orders[0]?.[0] !== orders[1]?.[0] || orders[0]?.[1] === orders[1]?.[1]; round += 1) {
+    bytes = patterned(4 * mib, `two repositories, ${round}`);
+    const digest = digestOf(bytes);
+    orders = repositories.map((name) => inOrder(rig, `quay.io/${name}@${digest}`));
+  }
+  const digest = digestOf(bytes);
+  for (const name of repositories) rig.double.addBlob(name, bytes);
+  rig.double.switches.stallsAfter = { bytes: 2 * mib, times: 1 };
+  const [owner, second, third] = orders[0] ?? [];
+  if (owner === undefined || second === undefined || third === undefined) throw new Error('three members');
+  const pulls = (repository: Repository, member: RigMember): Promise<Buffer> =>
+    pulled(member, { ...rig, repository }, digest);
+  const first = [pulls(app, second), pulls(other, third)];
+  await Promise.all([second, third].map((member) => reached(member, digest, mib)));
+  const reads = [...first, pulls(other, second), pulls(app, third)];
+  await Promise.all([second, third].map((member) => reached(member, digest, 2 * mib)));
+  await rig.kill(owner);
+  for (const each of await Promise.all(reads)) t.ok(each.equals(bytes));
+  const asks = rig.double.seen(`/blobs/${digest}`).filter(({ method }) => method === 'GET');
+  t.equal(asks.length, 2, 'the owner, and the one that took over');
 });
 
 test('a new owner reads from the member that went on, before it asks the upstream', async (t) => {
