@@ -25,7 +25,7 @@ type MemberOutcome =
   | MemberBytes
   | { readonly kind: 'absent' }
   | { readonly kind: 'go-on' }
-  | { readonly kind: 'seeks' }
+  | { readonly kind: 'seeks'; readonly waits: boolean }
   | { readonly kind: 'refused'; readonly refusal: RegistryError; readonly mayBeOwn: boolean }
   | { readonly kind: 'follows'; readonly member: string; readonly hasBytes: boolean };
 
@@ -82,7 +82,7 @@ export class BlobQuestions {
         return { kind: 'refused', refusal: refusalOf(answer, member), mayBeOwn: mayBeOwn(answer) };
       if (answer.word === 'follows')
         return { kind: 'follows', member: answer.member, hasBytes: answer.hasBytes };
-      if (answer.word === 'seeking') return { kind: 'seeks' };
+      if (answer.word === 'seeking') return { kind: 'seeks', waits: answer.waits };
       return answer.word === 'absent' ? { kind: 'absent' } : goOn;
     } catch (error) {
       if (!(error instanceof MemberFailed)) throw error;
@@ -133,7 +133,11 @@ export class BlobQuestions {
     const key = keyOf(ask);
     const others = this.#others(key).filter((member) => !asked.includes(member));
     const returned: string[] = [];
+    const seeks = (waits: boolean): void => {
+      if (!hasBytes) options.sourced?.({ from: 'unknown', waits });
+    };
     for (let tries = 0; tries < holderTries; tries += 1) {
+      seeks(false);
       const all = [...others, ...returned];
       const outcomes = await this.#saidByAll(all, ask, options);
       const [found] = outcomes.filter((outcome) => outcome.kind === 'member');
@@ -141,8 +145,9 @@ export class BlobQuestions {
       const unnoticed = this.#unnoticed(outcomes, [...all, ...asked]);
       returned.push(...unnoticed);
       if (unnoticed.length > 0) continue;
-      const seeker = { digest: ask.digest, others, hasBytes };
+      const seeker = { digest: ask.digest, others: all, hasBytes };
       if (!outcomes.some((outcome, index) => this.#goesFirst(all[index] ?? '', outcome, seeker))) break;
+      seeks(true);
       await hasSlept(holderPauseMs, options.signal, this.#clock);
       options.signal?.throwIfAborted();
     }
@@ -192,12 +197,13 @@ export class BlobQuestions {
    * does, or followed one that is gone, and may notice the death a little later. Who has bytes goes
    * before who has none; of equals the first in the ranking of the digest alone, as one download
    * may be of several repositories. All of them decide alike, so that none waits for one that waits
-   * for it.
+   * for it. Who asks around and does not wait yet may have asked this one before this one began: it
+   * does not know who goes first, and may go.
    */
   #goesFirst(member: string, outcome: MemberOutcome, { digest, others, hasBytes }: Seeker): boolean {
     const { self } = this.#options.members;
     const isFirst = (): boolean => ranked([member, self], digest)[0] === member;
-    if (outcome.kind === 'seeks') return !hasBytes && isFirst();
+    if (outcome.kind === 'seeks') return !hasBytes && (!outcome.waits || isFirst());
     if (outcome.kind !== 'follows') return false;
     if (outcome.member === self || others.includes(outcome.member)) return false;
     return outcome.hasBytes === hasBytes ? isFirst() : outcome.hasBytes;

@@ -29,6 +29,13 @@ export class FollowsReplica extends Error {
 /** Replicas are being asked for the blob, so that it is not known yet which of them has it. */
 export class SeeksReplica extends Error {
   override readonly name = 'SeeksReplica';
+  /** Whether they are asked again before the upstream is. */
+  readonly waits: boolean;
+
+  constructor(waits: boolean) {
+    super('replicas are being asked for the blob');
+    this.waits = waits;
+  }
 }
 
 /** The blob is neither stored nor being downloaded. */
@@ -51,8 +58,9 @@ export function refuseElsewhere(
   { onlyIfCached = false }: { readonly onlyIfCached?: boolean | undefined },
 ): void {
   if (askers === undefined) return;
-  const { from, replica } = download.source;
-  if (onlyIfCached && from === 'unknown') throw new SeeksReplica('replicas are being asked for the blob');
+  const { source } = download;
+  const { replica } = source;
+  if (onlyIfCached && source.from === 'unknown') throw new SeeksReplica(source.waits);
   if (replica !== undefined && leadsBack(askers, replica))
     throw new FollowsReplica(replica, download.distanceTo(1).bytes === 0);
 }

@@ -104,9 +104,7 @@ export class OwnedBlobs {
   /** A new owner may be the successor of one that others read from still: it asks them once. */
   async #here(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
     const mayAsk = this.#options.members.isUnsettled && !this.#distrusted.has(keyOf(ask));
-    if (!mayAsk) return this.#fromUpstream(ask, options);
-    options.sourced?.({ from: 'unknown' });
-    return this.#fromHolder(ask, options, []);
+    return mayAsk ? this.#fromHolder(ask, options, []) : this.#fromUpstream(ask, options);
   }
 
   /** The member that was asked follows this one. */

@@ -136,12 +136,15 @@ test('a cold blob that clients of both workers pull crosses the link once, and i
   const [layer] = double.addImage('team/app', 'v1', { layers: [1_000_000] }).layers;
   const path = `/v2/team/app/blobs/${layer?.digest}`;
   double.switches.bytesPerSecond = 1_000_000;
-  for (const heat of ['cold', 'warm']) {
+  const pulled = async (heat: string): Promise<void> => {
     const answers = await openedAtBoth(url + path, 20);
     for (const answer of answers) t.equal(await digestIn(answer), layer?.digest, heat);
-  }
-  t.equal(double.seen(`GET ${path}`).length, 1);
+  };
+  await pulled('cold');
   t.equal(await metric('quayside_worker_bytes_total{direction="received"}'), 1_000_000);
+  // Perhaps while the one worker stores it still: the other one then reads it from there again.
+  await pulled('warm');
+  t.equal(double.seen(`GET ${path}`).length, 1);
   const log = await program.output();
   t.notMatch(log, /"level":"(?:warn|error)"/);
 });

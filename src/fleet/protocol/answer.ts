@@ -35,8 +35,11 @@ export type MemberAnswer =
     }
   /** The member follows another member's download itself. */
   | { readonly word: 'follows'; readonly member: string; readonly hasBytes: boolean }
-  /** The member asks others for it, and downloads it unless one of them has it. */
-  | { readonly word: 'seeking' }
+  /**
+   * The member asks others for it, and downloads it unless one of them has it. `waits`: it asks
+   * them again before that, as one of them goes first.
+   */
+  | { readonly word: 'seeking'; readonly waits: boolean }
   /** Neither stored nor being downloaded. */
   | { readonly word: 'uncached' }
   /** The member's own trouble: no room, or shutting down. */
@@ -72,6 +75,7 @@ export function parseAnswer(value: unknown): MemberAnswer | undefined {
       return isText(member) ? { word, member, hasBytes: hasBytes === true } : undefined;
     }
     case 'seeking':
+      return { word, waits: fields['waits'] === true };
     case 'uncached':
     case 'busy':
       return { word };

@@ -155,7 +155,7 @@ const notThere: ReadonlySet<string> = new Set(['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN
 export function troubleOf(error: unknown): MemberContent {
   if (error instanceof FollowsReplica)
     return { answer: { word: 'follows', member: error.replica, hasBytes: error.hasBytes } };
-  if (error instanceof SeeksReplica) return { answer: { word: 'seeking' } };
+  if (error instanceof SeeksReplica) return { answer: { word: 'seeking', waits: error.waits } };
   if (error instanceof NotCached) return uncached;
   if (!(error instanceof RegistryError)) return { answer: { word: 'busy' } };
   return notThere.has(error.code) ? absent : { answer: answerOf(error) };
