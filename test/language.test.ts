@@ -49,10 +49,6 @@ function places(path: string, text: string): (offset: number) => string {
   };
 }
 
-/** Downloads are left as they are: a later change decides about them. */
-const isFrozen = (path: string): boolean =>
-  path.startsWith('src/upstream/download/') || path.endsWith('/file-bytes.ts');
-
 interface Source {
   readonly path: string;
   readonly text: string;
@@ -136,7 +132,7 @@ function found(pieces: readonly Piece[]): readonly string[] {
 }
 
 test('comments and messages of the sources say who acts and when', async (t) => {
-  const read = (await sources('src')).filter(({ path }) => !isFrozen(path));
+  const read = await sources('src');
   t.same(found(read.flatMap(({ comments, literals }) => [...comments, ...literals])), []);
 });
 
@@ -152,14 +148,12 @@ test('names and comments of tests say who acts and when', async (t) => {
 
 test(`lines of comments end within ${widest} columns`, async (t) => {
   const read = [...(await sources('src')), ...(await sources('test')), ...(await sources('bench'))];
-  const wide = read
-    .filter(({ path }) => !isFrozen(path))
-    .flatMap(({ path, text }) =>
-      text.split('\n').flatMap((line, index) => {
-        const isComment = /^\s*(?:\/\*\*|\*|\/\/)/.test(line);
-        return isComment && line.length > widest ? [`${path}:${index + 1}`] : [];
-      }),
-    );
+  const wide = read.flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, index) => {
+      const isComment = /^\s*(?:\/\*\*|\*|\/\/)/.test(line);
+      return isComment && line.length > widest ? [`${path}:${index + 1}`] : [];
+    }),
+  );
   t.same(wide, []);
 });
 

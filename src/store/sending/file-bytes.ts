@@ -42,9 +42,9 @@ interface Cursor {
 }
 
 /**
- * The bytes of an open file, in lent chunks. The caller owns `file` and closes it after the last
- * `next`; no read is under way then. Throws `UPSTREAM_INVALID` when the file ends before `range`
- * does.
+ * The bytes of an open file, in chunks, each valid until the next. The caller owns `file` and
+ * closes it after the last `next`; no read is under way then. Throws `UPSTREAM_INVALID` when the
+ * file ends before `range` does.
  *
  * A reader has two large buffers from the first byte, so that the disk is read while the socket is
  * written. It gives them back when it becomes slow, waits for growth, ends, or leaves. Without
@@ -69,25 +69,25 @@ export async function* fileBytes(
       signal?.throwIfAborted();
       small ??= Buffer.allocUnsafeSlow(Math.min(smallBytes, leftOf(cursor)));
       const chunk = await readNext(cursor, small);
-      const lentAt = performance.now();
+      const givenAt = performance.now();
       yield chunk;
-      cursor.pace.learn(chunk.byteLength, lentAt);
+      cursor.pace.learn(chunk.byteLength, givenAt);
     }
   }
 }
 
 async function* doubled(cursor: Cursor, pair: BufferPair, pool: BufferPool, signal: AbortSignal | undefined) {
-  let [free, lent] = pair;
+  let [free, used] = pair;
   let reading = readAhead(cursor, free);
   try {
     while (reading !== undefined) {
       signal?.throwIfAborted();
       const chunk: Uint8Array = await reading;
-      [free, lent] = [lent, free];
+      [free, used] = [used, free];
       reading = cursor.pace.isOn ? readAhead(cursor, free) : undefined;
-      const lentAt = performance.now();
+      const givenAt = performance.now();
       yield chunk;
-      cursor.pace.learn(chunk.byteLength, lentAt);
+      cursor.pace.learn(chunk.byteLength, givenAt);
     }
   } finally {
     await reading?.catch(() => {});
@@ -95,7 +95,7 @@ async function* doubled(cursor: Cursor, pair: BufferPair, pool: BufferPool, sign
   }
 }
 
-/** Starts a read whose failure waits until somebody asks for it. */
+/** Starts a read whose failure waits until a reader asks for it. */
 function readAhead(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> | undefined {
   if (readyOf(cursor) <= 0) return undefined;
   const reading = readNext(cursor, buffer);

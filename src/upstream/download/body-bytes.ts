@@ -1,7 +1,7 @@
 import { malformed } from '../exchange.ts';
 import type { Framing } from './response-head.ts';
 
-/** Bytes as they come from a connection, lent chunk by chunk. */
+/** Bytes as they come from a connection, chunk by chunk: each until the next. */
 export interface IncomingBytes {
   /** Undefined once the other side has ended. */
   next(): Promise<Uint8Array | undefined>;

@@ -27,7 +27,7 @@ export interface DownloadAsk extends Pick<UpstreamRequest, 'url' | 'headers' | '
 }
 
 /**
- * GETs by HTTP/1.1 on connections of our own, whose bytes are lent from memory that is used again.
+ * GETs by HTTP/1.1 on connections of our own, whose bytes arrive in memory that is used again.
  */
 export interface Downloads {
   /** Rejects when there is no answer, or none that can be understood; a bad status is an answer. */
@@ -187,7 +187,7 @@ function bodyOf(
     timed.done();
     forget();
     ended(isWhole);
-    for (const heard of listeners) heard();
+    for (const listener of listeners) listener();
   };
   const forget = socket.onClose(() => close(false));
 
@@ -211,7 +211,7 @@ function bodyOf(
     get closed() {
       return isClosed;
     },
-    once: (_event, heard) => void listeners.push(heard),
+    once: (_event, listener) => void listeners.push(listener),
     destroy(reason) {
       if (!isClosed) socket.destroy(reason);
       close(false);

@@ -23,11 +23,11 @@ export interface ConnectOptions {
   readonly socketOf?: (host: string) => string;
 }
 
-/** A connection whose bytes are lent from memory that is used again. */
+/** A connection whose bytes arrive in memory that is used again. */
 export interface PooledSocket extends IncomingBytes {
   /** Resolves when the connection stands; rejects with what it failed with. */
   readonly opened: Promise<void>;
-  /** Whether bytes are there that nobody asked for, or the connection is over, or about to be. */
+  /** Whether it has bytes that no reader asked for, or the connection is over, or about to be. */
   readonly isStale: boolean;
   send(text: string): void;
   /**
@@ -35,16 +35,16 @@ export interface PooledSocket extends IncomingBytes {
    */
   destroy(reason?: Error): void;
   /**
-   * Returns the socket to the idle pool and unrefs it. `over` is called once, on `wake` or when the
-   * peer closes.
+   * Returns the socket to the idle pool and unrefs it. `over` is called once, on `acquire` or when
+   * the peer closes.
    */
   release(over: () => void): void;
   acquire(): void;
   /**
-   * Calls `hearer` once the connection is over, soon if it is. What it returns takes that back: a
+   * Calls `listener` once the connection is over, soon if it is. What it returns takes that back: a
    * connection outlives its answers.
    */
-  onClose(hearer: () => void): () => void;
+  onClose(listener: () => void): () => void;
 }
 
 /** With this much unread a socket is left to fill its own buffers, bytes. */
@@ -52,21 +52,21 @@ const mostUnread = 128 * 1024;
 
 /** Begins to connect to the host of the URL, `http:` or `https:`. */
 export function createPooledSocket(url: URL, line: ConnectOptions): PooledSocket {
-  const landed = createReceiveBuffer();
+  const received = createReceiveBuffer();
   let failure: Error | undefined;
   let isOver = false;
   let unread: Uint8Array | undefined;
-  let heard: (() => void) | undefined;
-  let rested: (() => void) | undefined;
+  let observer: (() => void) | undefined;
+  let released: (() => void) | undefined;
   const opened = Promise.withResolvers<void>();
-  const hearers = new Set<() => void>();
-  const news = (): void => {
-    heard?.();
-    heard = undefined;
+  const listeners = new Set<() => void>();
+  const observed = (): void => {
+    observer?.();
+    observer = undefined;
   };
-  const roused = (): void => {
-    rested?.();
-    rested = undefined;
+  const acquired = (): void => {
+    released?.();
+    released = undefined;
   };
   const over = (error?: Error): void => {
     if (isOver) return;
@@ -75,18 +75,18 @@ export function createPooledSocket(url: URL, line: ConnectOptions): PooledSocket
     socket.destroy();
     timer[Symbol.dispose]();
     opened.reject(failure ?? new Error('the connection ended before it stood'));
-    roused();
-    for (const hearer of hearers) hearer();
-    news();
+    acquired();
+    for (const listener of listeners) listener();
+    observed();
   };
   const socket = socketTo(url, line, {
-    buffer: () => landed.room(),
+    buffer: () => received.room(),
     callback(bytes) {
-      landed.landed(bytes);
-      // Nobody asked: this is not the answer to anything.
-      if (rested !== undefined) socket.destroy();
-      news();
-      return landed.length < mostUnread;
+      received.filled(bytes);
+      // No reader asked: this is not the answer to anything.
+      if (released !== undefined) socket.destroy();
+      observed();
+      return received.length < mostUnread;
     },
   });
   const timer = fairTimer(
@@ -105,13 +105,13 @@ export function createPooledSocket(url: URL, line: ConnectOptions): PooledSocket
 
   async function next(): Promise<Uint8Array | undefined> {
     for (;;) {
-      const bytes = unread ?? landed.take();
+      const bytes = unread ?? received.take();
       unread = undefined;
       if (bytes !== undefined) return bytes;
       if (failure !== undefined) throw failure;
       if (isOver) return undefined;
       const { promise, resolve } = Promise.withResolvers<void>();
-      heard = resolve;
+      observer = resolve;
       socket.resume();
       await promise;
     }
@@ -120,7 +120,7 @@ export function createPooledSocket(url: URL, line: ConnectOptions): PooledSocket
   return {
     opened: opened.promise,
     get isStale() {
-      return isOver || socket.destroyed || unread !== undefined || landed.length > 0;
+      return isOver || socket.destroyed || unread !== undefined || received.length > 0;
     },
     next,
     unread(bytes) {
@@ -132,18 +132,18 @@ export function createPooledSocket(url: URL, line: ConnectOptions): PooledSocket
       socket.destroy(reason);
     },
     release(over) {
-      rested = over;
+      released = over;
       socket.resume();
       socket.unref();
     },
     acquire() {
-      roused();
+      acquired();
       socket.ref();
     },
-    onClose(hearer) {
-      if (isOver) queueMicrotask(hearer);
-      else hearers.add(hearer);
-      return () => void hearers.delete(hearer);
+    onClose(listener) {
+      if (isOver) queueMicrotask(listener);
+      else listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
   };
 }

@@ -1,15 +1,15 @@
 /**
- * Where the bytes of a socket land, in order: blocks of memory that are used again once their
+ * Where the bytes of a socket arrive, in order: blocks of memory that are used again once their
  * reader is through. A fresh buffer for each read of a socket costs more than the read itself.
  */
 export interface ReceiveBuffer {
-  /** Bytes that nobody has taken yet. */
+  /** Bytes that no reader has taken yet. */
   readonly length: number;
-  /** Where the next bytes go: never memory that is lent, or not taken yet. */
+  /** Where the next bytes go: never memory that a reader has, or has yet to take. */
   room(): Uint8Array;
   /** So many bytes came to where `room` last said. */
-  landed(bytes: number): void;
-  /** The oldest bytes, lent until the next call; undefined when there are none. */
+  filled(bytes: number): void;
+  /** The oldest bytes, the reader's until the next call; undefined when there are none. */
   take(): Uint8Array | undefined;
 }
 
@@ -25,18 +25,18 @@ interface Block {
   end: number;
 }
 
-/** Nothing landed yet. */
+/** Empty. */
 export function createReceiveBuffer(): ReceiveBuffer {
   let filling = block();
   /** Filled, and not taken to their ends; the oldest first. */
   const waiting: Block[] = [];
-  let lent: Block | undefined;
+  let borrowed: Block | undefined;
   let spare: Block | undefined;
   let length = 0;
 
   const giveBack = (): void => {
-    if (lent !== undefined && lent !== filling && isTaken(lent)) spare = lent;
-    lent = undefined;
+    if (borrowed !== undefined && borrowed !== filling && isTaken(borrowed)) spare = borrowed;
+    borrowed = undefined;
   };
 
   return {
@@ -51,7 +51,7 @@ export function createReceiveBuffer(): ReceiveBuffer {
       }
       return filling.bytes.subarray(filling.end);
     },
-    landed(bytes) {
+    filled(bytes) {
       filling.end += bytes;
       length += bytes;
     },
@@ -62,7 +62,7 @@ export function createReceiveBuffer(): ReceiveBuffer {
       const bytes = oldest.bytes.subarray(oldest.start, oldest.end);
       oldest.start = oldest.end;
       length -= bytes.byteLength;
-      lent = oldest;
+      borrowed = oldest;
       return bytes;
     },
   };

@@ -5,7 +5,7 @@ import { malformed } from '../exchange.ts';
 export type Framing =
   | { readonly kind: 'length'; readonly bytes: number }
   | { readonly kind: 'chunked' }
-  /** With the connection: whether all came, nobody can tell. */
+  /** With the connection: whether all came cannot be told. */
   | { readonly kind: 'close' };
 
 /** The head of an answer to a GET. */

@@ -29,7 +29,7 @@ export function createSocketPool(mostAtRest: number): SocketPool {
     take(url, line) {
       const shelf = shelfOf(url, line);
       for (let socket = shelf.pop(); socket !== undefined; socket = shelf.pop()) {
-        // It has just been cut, which takes a moment to be known.
+        // It has just been cut, which is known a turn of the loop later.
         if (socket.isStale) continue;
         socket.acquire();
         return socket;

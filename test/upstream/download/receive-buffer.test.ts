@@ -5,49 +5,49 @@ import { seeded } from '../../chaos/random.ts';
 /** Byte `n` of the stream. */
 const byteAt = (position: number): number => (position * 7 + (position >> 8)) % 251;
 
-function land(landed: ReceiveBuffer, position: number, most: number): number {
-  const room = landed.room();
+function land(received: ReceiveBuffer, position: number, most: number): number {
+  const room = received.room();
   const bytes = Math.min(room.byteLength, most);
   for (let index = 0; index < bytes; index += 1) room[index] = byteAt(position + index);
-  landed.landed(bytes);
+  received.filled(bytes);
   return bytes;
 }
 
 test('bytes are taken as they arrived, and borrowed ones stay as they are', async (t) => {
   const chance = seeded(1);
-  const landed = createReceiveBuffer();
+  const received = createReceiveBuffer();
   let written = 0;
   let read = 0;
   let wrong = 0;
   let lent: Uint8Array = new Uint8Array();
   for (let turn = 0; turn < 500; turn += 1) {
-    written += land(landed, written, 1 + chance.below(70_000));
+    written += land(received, written, 1 + chance.below(70_000));
     for (const [index, byte] of lent.entries())
       if (byte !== byteAt(read - lent.byteLength + index)) wrong += 1;
-    if (landed.length > 100_000 || chance.isLucky(0.7)) {
-      lent = landed.take() ?? new Uint8Array();
+    if (received.length > 100_000 || chance.isLucky(0.7)) {
+      lent = received.take() ?? new Uint8Array();
       read += lent.byteLength;
     }
   }
   t.equal(wrong, 0);
-  t.equal(read + landed.length, written);
+  t.equal(read + received.length, written);
 });
 
 test('nothing is given out where nothing arrived', async (t) => {
-  const landed = createReceiveBuffer();
-  t.equal(landed.take(), undefined);
-  land(landed, 0, 10);
-  t.equal(landed.take()?.byteLength, 10);
-  t.equal(landed.take(), undefined);
+  const received = createReceiveBuffer();
+  t.equal(received.take(), undefined);
+  land(received, 0, 10);
+  t.equal(received.take()?.byteLength, 10);
+  t.equal(received.take(), undefined);
 });
 
 test('a reader who keeps up needs two blocks, however much comes', async (t) => {
-  const landed = createReceiveBuffer();
+  const received = createReceiveBuffer();
   const memory = new Set<ArrayBufferLike>();
   for (let turn = 0; turn < 200; turn += 1) {
-    memory.add(landed.room().buffer);
-    landed.landed(60_000);
-    landed.take();
+    memory.add(received.room().buffer);
+    received.filled(60_000);
+    received.take();
   }
   t.equal(memory.size, 2);
 });
