@@ -50,12 +50,22 @@ const alone: ReadonlySet<string> = new Set([
 /** Files that wait for other programs or for time. Begun first, none of them ends last. */
 const waiters: readonly string[] = [
   'test/bad-days/secrets.test.ts',
-  'test/workers/program.test.ts',
-  'test/chaos.test.ts',
   'test/cli/images/verify.test.ts',
   'test/cli/prune/integrated.test.ts',
+  'test/attacks.test.ts',
+  'test/workers/program.test.ts',
   'test/failures/failures.test.ts',
   'test/bad-days/s3-silent.test.ts',
+  'test/telemetry/tracing/collector.test.ts',
+  'test/proxy/pull/blobs.test.ts',
+  'test/chaos.test.ts',
+  'test/proxy/pull/bypass.test.ts',
+  'test/explain/service.test.ts',
+  'test/bad-days/crash.test.ts',
+  'test/upstream/client/forward.test.ts',
+  'test/mirror/queue/takeover.test.ts',
+  'test/workers/service.test.ts',
+  'test/workers/mirror.test.ts',
 ];
 
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
@@ -93,7 +103,7 @@ async function check(name: string, command: string, args: readonly string[]): Pr
 async function runTests(wanted: readonly string[]): Promise<void> {
   await runFiles(
     wanted,
-    { env, jobs: bail ? 1 : 4, isAlone: (file) => alone.has(file), bails: bail },
+    { env, jobs: bail ? 1 : 6, isAlone: (file) => alone.has(file), bails: bail },
     ({ file, passed, failed, output, ...rest }) => {
       processorMs.set(file, rest.processorMs);
       sum.passed += passed;
