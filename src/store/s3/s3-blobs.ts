@@ -7,7 +7,7 @@ import { lengthOf } from '../../oci/range.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
 import type { CachedBlobs } from '../store.ts';
 import type { S3Breaker } from './bucket/s3-breaker.ts';
-import type { Bucket } from './bucket/s3-bucket.ts';
+import type { Bucket, SignedUrl } from './bucket/s3-bucket.ts';
 import type { Uploads } from './bucket/s3-uploads.ts';
 import { objectBytes } from './s3-body.ts';
 import { createS3Presence } from './s3-presence.ts';
@@ -53,7 +53,7 @@ export function s3Blobs(
   const presence = createS3Presence(options.presence ?? 200_000, now);
   /** Room in memory for parts that wait to be sent, shared by all uploads. */
   const room = new Semaphore({ permits: options.maxConcurrentParts ?? 8 });
-  const urls = createLru<Digest, string>(10_000, { now });
+  const urls = createLru<Digest, SignedUrl>(10_000, { now });
 
   return {
     async stat(digest) {
@@ -125,10 +125,10 @@ export function s3Blobs(
 
     async redirectUrl(digest) {
       const held = urls.get(digest);
-      if (held !== undefined) return held;
-      const { url, validMs } = await bucket.signedUrl(blobKey(digest), redirectExpiresSeconds);
-      urls.set(digest, url, { ttl: Math.max(1, Math.floor(validMs / 2)) });
-      return url;
+      if (held?.isInTime()) return held.url;
+      const signed = await bucket.signedUrl(blobKey(digest), redirectExpiresSeconds);
+      urls.set(digest, signed, { ttl: Math.max(1, Math.floor(signed.validMs / 2)) });
+      return signed.url;
     },
   };
 }

@@ -14,7 +14,7 @@ import { type ByteRange, collected } from '../../../oci/content.ts';
 import type { ResponseBody } from '../../../upstream/exchange.ts';
 import { BorrowedBody } from './borrowed-bodies.ts';
 import type { CallOptions, S3Calls } from './s3-client.ts';
-import { timeOfS3 } from './signing-time.ts';
+import { isOfWrongClock, timeOfS3 } from './signing-time.ts';
 
 /** An object as opened. Read `body` to its end or destroy it, or it holds its socket for ever. */
 interface OpenedObject {
@@ -39,10 +39,12 @@ interface PutOptions extends CallOptions {
   readonly ifVersion?: string;
 }
 
-interface SignedUrl {
+export interface SignedUrl {
   readonly url: string;
   /** How long it works: no longer than the credentials that signed it. */
   readonly validMs: number;
+  /** False once our clock, which signed it, turned out to be wrong. */
+  readonly isInTime: () => boolean;
 }
 
 /** Objects by key, whatever the store's prefix; throws as S3Calls says. */
@@ -136,10 +138,12 @@ export function createS3Bucket({ client, bucket, prefix, call, held }: S3Calls):
     },
     async signedUrl(key, expiresIn) {
       const { expiration } = await client.config.credentials();
+      const { systemClockOffset } = client.config;
       const terms = { expiresIn, signingDate: timeOfS3(client) };
       const url = await getSignedUrl(client, new GetObjectCommand(at(key)), terms);
       const leftMs = expiration === undefined ? Number.POSITIVE_INFINITY : expiration.getTime() - Date.now();
-      return { url, validMs: Math.min(expiresIn * 1000, leftMs) };
+      const isInTime = (): boolean => !isOfWrongClock(client, systemClockOffset);
+      return { url, validMs: Math.min(expiresIn * 1000, leftMs), isInTime };
     },
   };
 }

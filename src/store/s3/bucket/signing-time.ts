@@ -17,7 +17,7 @@ export function signedInTime(client: S3Client): S3Client {
         try {
           return await next(args);
         } catch (error) {
-          const isWrong = Math.abs(client.config.systemClockOffset - before) >= leastStepMs;
+          const isWrong = isOfWrongClock(client, before);
           // What S3 refused for the time it has not done.
           const isRefused = field(field(error, '$metadata'), 'httpStatusCode') === 403;
           if (!isRefused || !isWrong || !canBeSentAgain(field(field(args, 'request'), 'body'))) throw error;
@@ -27,6 +27,11 @@ export function signedInTime(client: S3Client): S3Client {
     { relation: 'before', toMiddleware: 'httpSigningMiddleware', name: 'signedInTime' },
   );
   return client;
+}
+
+/** Whether what was signed at that difference to the time of S3 is of a clock that was wrong. */
+export function isOfWrongClock({ config }: S3Client, offsetMs: number): boolean {
+  return Math.abs(config.systemClockOffset - offsetMs) >= leastStepMs;
 }
 
 /** The time of S3, by the last answer to this client. */
