@@ -2,6 +2,7 @@ import { type Test, test } from 'tap';
 import type { ConsoleSections, FailureFigures } from '../../../src/console/wire/messages.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { accessRig, ciHost, ciRepository } from '../../support/access-rig.ts';
+import { until } from '../../support/bodies.ts';
 import { type ServiceRig, type ServiceRigOptions, serviceRig } from '../../support/service.ts';
 
 const tokens = {
@@ -224,6 +225,8 @@ test('a reader is shown no tag, and no count of tags, that it may not pull', asy
   t.notMatch(await partsOf(tokens.ann), other);
   const { body } = await get(`${scope}&tag=${shared}`, tokens.ann);
   t.equal(body['pin'], undefined, 'nor settings');
+  const contents = async (token: string) => JSON.stringify((await get('content', token)).body);
+  await until(async () => /"tags":2/.test(await contents(tokens.eve)), 'the records of both tags');
   t.match((await get('content', tokens.ann)).body, { repositories: [{ tags: 1 }] });
   t.match((await get('content', tokens.eve)).body, { repositories: [{ tags: 2 }] });
 });
