@@ -5,7 +5,8 @@ import type { Upstream } from '../../src/upstream/upstream.ts';
 import type { Random } from '../chaos/random.ts';
 import { patterned } from '../support/registry-contents.ts';
 
-export const repository = parseRepository('team/app');
+/** Each of them has all blobs, so that one download may be of both. */
+export const repositories = [parseRepository('team/app'), parseRepository('team/copy')] as const;
 /** Another one, which has none of the blobs. */
 export const elsewhere = parseRepository('other/app');
 const chunkBytes = 20_000;

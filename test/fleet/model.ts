@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { collected } from '../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import type { Repository } from '../../src/oci/reference.ts';
 import { seeded } from '../chaos/random.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { elsewhere, repository } from './model-upstream.ts';
+import { elsewhere, repositories } from './model-upstream.ts';
 import { type ModelMember, members, World } from './model-world.ts';
 
 /** One run: the faults that were found, which are none. */
@@ -18,7 +19,7 @@ export async function played(directory: string, seed: number): Promise<readonly 
   const faults: string[] = [];
   const pulls = Array.from({ length: 12 }, () => {
     const [first, digest, delay] = [random.below(members), random.pick(digests), random.below(6_000)];
-    return client(world, made, { first, digest, delay }).catch(
+    return client(world, made, { first, repository: random.pick(repositories), digest, delay }).catch(
       (error: unknown) => void faults.push(`${error}`),
     );
   });
@@ -49,12 +50,17 @@ export async function played(directory: string, seed: number): Promise<readonly 
 
 interface ClientPlan {
   readonly first: number;
+  readonly repository: Repository;
   readonly digest: Digest;
   readonly delay: number;
 }
 
 /** Goes to the next member after each failure, as clients behind a balancer do. */
-async function client(world: World, made: readonly ModelMember[], { first, digest, delay }: ClientPlan) {
+async function client(
+  world: World,
+  made: readonly ModelMember[],
+  { first, repository, digest, delay }: ClientPlan,
+) {
   await world.sleep(delay);
   let last: unknown;
   for (let tries = 0; tries < 8; tries += 1) {
