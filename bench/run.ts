@@ -27,7 +27,7 @@ import { slowReaders } from './scenarios/slow-readers.ts';
 import { streams } from './scenarios/streams.ts';
 import { tags } from './scenarios/tags.ts';
 import { tracing } from './scenarios/tracing.ts';
-import { loginImage, tlsImage, warmImage } from './scenarios/warm-image.ts';
+import { javascriptImage, loginImage, tlsImage, warmImage } from './scenarios/warm-image.ts';
 import { workers } from './scenarios/workers.ts';
 
 /** Those of the targets first: a short run of all leaves out what it has no time for. */
@@ -51,6 +51,7 @@ const scenarios: readonly (Scenario | OwnScenario)[] = [
   prune,
   tlsImage,
   loginImage,
+  javascriptImage,
   s3Image,
   s3DiskImage,
   s3DiskTlsImage,

@@ -1,6 +1,6 @@
 import type { Lab } from '../lab.ts';
 import { peerNames } from '../peers/peers.ts';
-import type { Findings, Scenario } from '../scenario.ts';
+import type { Findings, Measure, Scenario, Target } from '../scenario.ts';
 import type { StartOptions } from '../servers/start.ts';
 import { against } from '../statistics.ts';
 import { wallTargets, warmPulls } from './warm-pulls.ts';
@@ -11,17 +11,33 @@ export const warmImage: Scenario = {
   title: 'Warm image of 44 MB: manifest, config and 8 layers',
   async run(lab) {
     const measures = await warmPulls(lab, { clients: [1, 10, 50] });
-    const costs = measures.filter(({ what }) => what.endsWith('processor time'));
     return {
       measures,
-      targets: [
-        ...wallTargets(measures),
-        ...costs.map((cost) => against(cost, 'distribution', { sense: 'at most', bound: 0.8 })),
-      ],
+      targets: [...wallTargets(measures), ...costTargets(measures)],
       notes: [
         'From the page cache, over plain HTTP. Each client takes the manifest, then six blobs at a time over connections that it keeps, and checks lengths.',
         'Processor time and memory are the server’s with its workers, for all pulls together.',
       ],
+    };
+  },
+};
+
+/** The same by JavaScript alone, as where the kernel cannot send. */
+export const javascriptImage: Scenario = {
+  name: 'javascript-image',
+  title: 'Warm image of 44 MB, sent by JavaScript alone',
+  isLong: true,
+  async run(lab) {
+    const options = { settings: { sendfile: false } };
+    const measures = await warmPulls(lab, {
+      clients: [1, 10, 50],
+      names: ['quayside', 'distribution'],
+      options,
+    });
+    return {
+      measures,
+      targets: [...wallTargets(measures), ...costTargets(measures)],
+      notes: ['Quayside with `sendfile: false`.'],
     };
   },
 };
@@ -51,6 +67,12 @@ export const loginImage: Scenario = {
       'The rights of a cluster are measured by the scenario access: the others have none.',
     ),
 };
+
+function costTargets(measures: readonly Measure[]): readonly Target[] {
+  return measures
+    .filter(({ what }) => what.endsWith('processor time'))
+    .map((cost) => against(cost, 'distribution', { sense: 'at most', bound: 0.8 }));
+}
 
 async function tenClients(lab: Lab, options: StartOptions, ...notes: readonly string[]): Promise<Findings> {
   const names = [...peerNames, ...(options.isTls === true ? (['node:http'] as const) : [])];
