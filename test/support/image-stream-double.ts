@@ -113,7 +113,9 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
   function tell(type: string, object: object): void {
     const line = `${JSON.stringify({ type, object })}\n`;
     if (type !== 'BOOKMARK') changes.push({ version, line });
-    if (switches.hangs !== true) for (const watch of watches) watch.write(line);
+    if (switches.hangs === true) return;
+    // An ended one is there until its connection is closed.
+    for (const watch of watches) if (!watch.writableEnded) watch.write(line);
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
