@@ -6,7 +6,10 @@ import { processorSeconds } from '../servers/process-cost.ts';
 import type { Server } from '../servers/server.ts';
 import { warmed } from './started.ts';
 
-const connections = 16;
+/** Of clients that keep one process busy, and two. */
+const plenty = 64;
+/** So few that a turn of a worker's loop has less to do than one of a process alone. */
+const few = 16;
 
 /** Each process compiles what it runs often: so many requests are enough for two of them. */
 const warmUpRequests = 60_000;
@@ -24,17 +27,20 @@ export const workers: Scenario = {
       const { manifest, sizes, image } = lab.offer;
       const blob = sizes['1 MiB'];
       if (blob === undefined) throw new Error('there is no blob of 1 MiB');
-      const lines: readonly Line[] = [
+      const contents: readonly Content[] = [
         { what: 'GET of a manifest by tag', path: manifest.byTag, digest: image.root.descriptor.digest },
         { what: 'GET of a blob of 1 MiB', path: blob.path, digest: blob.digest },
       ];
       const found: (readonly [readonly Measure[], Target])[] = [];
-      for (const line of lines) found.push(await compared(lab, [one, two], line));
+      for (const content of contents)
+        for (const connections of lab.form.isSmall ? [plenty] : [few, plenty])
+          found.push(await compared(lab, [one, two], { ...content, connections }));
       return {
         measures: found.flatMap(([measures]) => measures),
         targets: found.map(([, target]) => target),
         notes: [
-          `Warm, ${connections} connections, keep-alive, both servers in turn; processor time is that of all processes, the primary among them.`,
+          'Warm, keep-alive, both servers in turn; processor time is that of all processes, the primary among them.',
+          `A turn of a loop costs the same for one event and for many. With ${few} connections a process alone has 11 in a turn, each of two workers 4 to 6; with ${plenty} it has 32, and they 8 to 19.`,
           'Clients share the cores. On two cores a gain in requests a second cannot be shown; the cost can.',
         ],
       };
@@ -44,10 +50,14 @@ export const workers: Scenario = {
   },
 };
 
-interface Line {
+interface Content {
   readonly what: string;
   readonly path: string;
   readonly digest: string;
+}
+
+interface Line extends Content {
+  readonly connections: number;
 }
 
 interface Sample {
@@ -66,7 +76,8 @@ async function compared(
   line: Line,
 ): Promise<readonly [readonly Measure[], Target]> {
   const rounds = lab.form.rounds(3, 9);
-  lab.say(`${line.what}, one and two processes in turn, ${rounds} ×`);
+  const what = `${line.what}, ${line.connections} connections`;
+  lab.say(`${what}, one and two processes in turn, ${rounds} ×`);
   for (const server of [one, two]) {
     await warmed(lab, server, line.path, line.digest);
     await compiled(lab, server, line);
@@ -81,13 +92,13 @@ async function compared(
   const ratio = ratiosOf(shared.map(cost), alone.map(cost));
   return [
     [
-      ...[measureOf(`${line.what}: processor time, one process`, 'µs', alone.map(cost))],
-      ...[measureOf(`${line.what}: processor time, two workers`, 'µs', shared.map(cost))],
-      ...[measureOf(`${line.what}, one process`, 'requests/s', alone.map(rate))],
-      ...[measureOf(`${line.what}, two workers`, 'requests/s', shared.map(rate))],
+      ...[measureOf(`${what}: processor time, one process`, 'µs', alone.map(cost))],
+      ...[measureOf(`${what}: processor time, two workers`, 'µs', shared.map(cost))],
+      ...[measureOf(`${what}, one process`, 'requests/s', alone.map(rate))],
+      ...[measureOf(`${what}, two workers`, 'requests/s', shared.map(rate))],
     ],
     {
-      what: `${line.what}: processor time of two workers, × one process`,
+      what: `${what}: processor time of two workers, × one process`,
       value: ratio?.median,
       ...(ratio && { spread: ratio }),
       ...({ sense: 'at most', bound: 1.1, unit: '×' } as const),
@@ -111,7 +122,7 @@ function durationOf(lab: Lab): number {
   return lab.form.isSmall ? 1_000 : 3_000;
 }
 
-async function sampleOf(lab: Lab, { origin, pid }: Server, { path }: Line): Promise<Sample> {
+async function sampleOf(lab: Lab, { origin, pid }: Server, { path, connections }: Line): Promise<Sample> {
   const durationMs = durationOf(lab);
   const before = (await processorSeconds(pid)) ?? Number.NaN;
   const headers = { accept: acceptManifests };
