@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../src/base/time/wait.ts';
 
-interface ManualClock extends Clock {
+export interface ManualClock extends Clock {
   /** Moves the time on, timer by timer; what each of them sets in motion runs before the next. */
   pass(ms: number): Promise<void>;
   /** Timers that run. */
