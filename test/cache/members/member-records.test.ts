@@ -46,7 +46,17 @@ test('members of one repository are none of another, whatever is asked', async (
 
 test('replicas that add to one joint record at once lose nothing of each other', async (t) => {
   const { records } = createMemoryStore();
-  const replicas = Array.from({ length: 4 }, () => createRepositoryIndex({ records }));
+  let writers = 0;
+  const all = Promise.withResolvers<void>();
+  const put: Records['put'] = async (key, ...rest) => {
+    if (key === jointKey(scope)) {
+      writers += 1;
+      if (writers === 4) all.resolve();
+      await all.promise;
+    }
+    return records.put(key, ...rest);
+  };
+  const replicas = Array.from({ length: 4 }, () => createRepositoryIndex({ records: { ...records, put } }));
   await Promise.all(
     replicas.map((replica, index) => replica.add(scope, layers(5, `of ${index}`), parseTag(`t${index}`))),
   );
