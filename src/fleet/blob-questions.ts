@@ -1,5 +1,4 @@
 import { anySignal, type Clock, hasSlept, systemClock, withFairTimeout } from '../base/time/wait.ts';
-import type { Digest } from '../oci/digest.ts';
 import type { RegistryError } from '../oci/errors.ts';
 import type { BlobOptions } from '../oci/registry-reader.ts';
 import type { FleetEvents } from './events.ts';
@@ -25,9 +24,14 @@ type MemberOutcome =
   | MemberBytes
   | { readonly kind: 'absent' }
   | { readonly kind: 'go-on' }
-  | { readonly kind: 'seeks'; readonly waits: boolean }
+  | { readonly kind: 'seeks'; readonly repository?: string }
   | { readonly kind: 'refused'; readonly refusal: RegistryError; readonly mayBeOwn: boolean }
-  | { readonly kind: 'follows'; readonly member: string; readonly hasBytes: boolean };
+  | {
+      readonly kind: 'follows';
+      readonly member: string;
+      readonly hasBytes: boolean;
+      readonly repository?: string;
+    };
 
 export interface BlobQuestionsOptions {
   readonly members: Members;
@@ -47,9 +51,11 @@ const hungMs = 30_000;
 const holderTries = 40;
 const holderPauseMs = 100;
 
+type BlobKey = Pick<OwnedBlobAsk, 'upstream' | 'digest'> & { readonly repository: string };
+
 /** Who asks around for a blob. */
 interface Seeker {
-  readonly digest: Digest;
+  readonly ask: OwnedBlobAsk;
   /** Whom it asked. */
   readonly others: readonly string[];
   /** Whether it has bytes of the blob, from a member that is gone. */
@@ -80,9 +86,8 @@ export class BlobQuestions {
       if (answer.word === 'found') return { kind: 'member', member, size: answer.size, reply };
       if (answer.word === 'refused')
         return { kind: 'refused', refusal: refusalOf(answer, member), mayBeOwn: mayBeOwn(answer) };
-      if (answer.word === 'follows')
-        return { kind: 'follows', member: answer.member, hasBytes: answer.hasBytes };
-      if (answer.word === 'seeking') return { kind: 'seeks', waits: answer.waits };
+      if (answer.word === 'follows') return { ...answer, kind: 'follows' };
+      if (answer.word === 'seeking') return { ...answer, kind: 'seeks' };
       return answer.word === 'absent' ? { kind: 'absent' } : goOn;
     } catch (error) {
       if (!(error instanceof MemberFailed)) throw error;
@@ -133,11 +138,7 @@ export class BlobQuestions {
     const key = keyOf(ask);
     const others = this.#others(key).filter((member) => !asked.includes(member));
     const returned: string[] = [];
-    const seeks = (waits: boolean): void => {
-      if (!hasBytes) options.sourced?.({ from: 'unknown', waits });
-    };
     for (let tries = 0; tries < holderTries; tries += 1) {
-      seeks(false);
       const all = [...others, ...returned];
       const outcomes = await this.#saidByAll(all, ask, options);
       const [found] = outcomes.filter((outcome) => outcome.kind === 'member');
@@ -145,9 +146,8 @@ export class BlobQuestions {
       const unnoticed = this.#unnoticed(outcomes, [...all, ...asked]);
       returned.push(...unnoticed);
       if (unnoticed.length > 0) continue;
-      const seeker = { digest: ask.digest, others: all, hasBytes };
+      const seeker = { ask, others, hasBytes };
       if (!outcomes.some((outcome, index) => this.#goesFirst(all[index] ?? '', outcome, seeker))) break;
-      seeks(true);
       await hasSlept(holderPauseMs, options.signal, this.#clock);
       options.signal?.throwIfAborted();
     }
@@ -195,22 +195,28 @@ export class BlobQuestions {
   /**
    * Whether the member is to ask the upstream in place of this one: it asks around as this one
    * does, or followed one that is gone, and may notice the death a little later. Who has bytes goes
-   * before who has none; of equals the first in the ranking of the digest alone, as one download
-   * may be of several repositories. All of them decide alike, so that none waits for one that waits
-   * for it. Who asks around and does not wait yet may have asked this one before this one began: it
-   * does not know who goes first, and may go.
+   * before who has none; of equals the first in the ranking. All of them decide alike, so that none
+   * waits for one that waits for it.
    */
-  #goesFirst(member: string, outcome: MemberOutcome, { digest, others, hasBytes }: Seeker): boolean {
+  #goesFirst(member: string, outcome: MemberOutcome, { ask, others, hasBytes }: Seeker): boolean {
     const { self } = this.#options.members;
-    const isFirst = (): boolean => ranked([member, self], digest)[0] === member;
-    if (outcome.kind === 'seeks') return !hasBytes && (!outcome.waits || isFirst());
-    if (outcome.kind !== 'follows') return false;
+    if (outcome.kind !== 'seeks' && outcome.kind !== 'follows') return false;
+    const isFirst = (): boolean => ranked([member, self], sharedKey(ask, outcome.repository))[0] === member;
+    if (outcome.kind === 'seeks') return !hasBytes && isFirst();
     if (outcome.member === self || others.includes(outcome.member)) return false;
     return outcome.hasBytes === hasBytes ? isFirst() : outcome.hasBytes;
   }
 }
 
+/**
+ * By which two members rank each other: one download may be of two repositories, and by two keys
+ * each might wait for the other.
+ */
+function sharedKey(ask: OwnedBlobAsk, theirs: string = ask.repository): string {
+  return keyOf({ ...ask, repository: theirs < ask.repository ? theirs : ask.repository });
+}
+
 /** Content belongs to its upstream and repository: one upstream must not answer for another. */
-export function keyOf({ upstream, repository, digest }: OwnedBlobAsk): string {
+export function keyOf({ upstream, repository, digest }: BlobKey): string {
   return `${upstream}/${repository}@${digest}`;
 }

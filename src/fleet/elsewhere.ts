@@ -1,3 +1,4 @@
+import type { Repository } from '../oci/reference.ts';
 import type { BytesOrigin } from '../oci/registry-reader.ts';
 import { isWorker } from './members/worker-names.ts';
 
@@ -18,10 +19,13 @@ export class FollowsReplica extends Error {
   readonly replica: string;
   /** Whether a byte has come: then the download goes on here if that replica dies. */
   readonly hasBytes: boolean;
+  /** Which one it was asked for. */
+  readonly repository: Repository;
 
-  constructor(replica: string, hasBytes: boolean) {
+  constructor(replica: string, repository: Repository, hasBytes: boolean) {
     super(`the download follows that of ${replica}`);
     this.replica = replica;
+    this.repository = repository;
     this.hasBytes = hasBytes;
   }
 }
@@ -29,12 +33,12 @@ export class FollowsReplica extends Error {
 /** Replicas are being asked for the blob, so that it is not known yet which of them has it. */
 export class SeeksReplica extends Error {
   override readonly name = 'SeeksReplica';
-  /** Whether they are asked again before the upstream is. */
-  readonly waits: boolean;
+  /** For which one they are asked. */
+  readonly repository: Repository;
 
-  constructor(waits: boolean) {
+  constructor(repository: Repository) {
     super('replicas are being asked for the blob');
-    this.waits = waits;
+    this.repository = repository;
   }
 }
 
@@ -59,8 +63,7 @@ export function refuseElsewhere(
 ): void {
   if (askers === undefined) return;
   const { source } = download;
-  const { replica } = source;
-  if (onlyIfCached && source.from === 'unknown') throw new SeeksReplica(source.waits);
-  if (replica !== undefined && leadsBack(askers, replica))
-    throw new FollowsReplica(replica, download.distanceTo(1).bytes === 0);
+  if (onlyIfCached && source.from === 'unknown') throw new SeeksReplica(source.repository);
+  if (source.from === 'replica' && leadsBack(askers, source.replica))
+    throw new FollowsReplica(source.replica, source.repository, download.distanceTo(1).bytes === 0);
 }

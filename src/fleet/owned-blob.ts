@@ -87,7 +87,7 @@ export class OwnedBlobs {
       if (member === members.self)
         return refusal === undefined ? this.#here(ask, options) : this.#fromUpstream(ask, options);
       // Before the question: that member may ask this one the same meanwhile.
-      options.sourced?.({ from: 'replica', replica: member });
+      options.sourced?.({ from: 'replica', repository: ask.repository, replica: member });
       const outcome = await this.#questions.said(member, ask, options);
       if (outcome.kind === 'absent') return undefined;
       if (outcome.kind === 'member') return outcome;
@@ -104,7 +104,9 @@ export class OwnedBlobs {
   /** A new owner may be the successor of one that others read from still: it asks them once. */
   async #here(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
     const mayAsk = this.#options.members.isUnsettled && !this.#distrusted.has(keyOf(ask));
-    return mayAsk ? this.#fromHolder(ask, options, []) : this.#fromUpstream(ask, options);
+    if (!mayAsk) return this.#fromUpstream(ask, options);
+    options.sourced?.({ from: 'unknown', repository: ask.repository });
+    return this.#fromHolder(ask, options, []);
   }
 
   /** The member that was asked follows this one. */
@@ -119,7 +121,7 @@ export class OwnedBlobs {
       return this.#fromUpstream(ask, options);
     const outcome = await this.#questions.atHand(followed, ask, options);
     if (outcome.kind !== 'member') return this.#fromHolder(ask, options, [follower, followed]);
-    options.sourced?.({ from: 'replica', replica: followed });
+    options.sourced?.({ from: 'replica', repository: ask.repository, replica: followed });
     return outcome;
   }
 
@@ -132,7 +134,7 @@ export class OwnedBlobs {
   ): Promise<BlobOrigin | undefined> {
     const held = await this.#questions.holder(ask, options, asked, hasBytes);
     if (held === undefined) return this.#fromUpstream(ask, options);
-    options.sourced?.({ from: 'replica', replica: held.member });
+    options.sourced?.({ from: 'replica', repository: ask.repository, replica: held.member });
     return held;
   }
 
@@ -154,7 +156,8 @@ export class OwnedBlobs {
     options.signal?.throwIfAborted();
     if (!mayPass(error)) return undefined;
     const held = await this.#questions.anyHolder(ask, options);
-    if (held !== undefined) options.sourced?.({ from: 'replica', replica: held.member });
+    if (held !== undefined)
+      options.sourced?.({ from: 'replica', repository: ask.repository, replica: held.member });
     return held;
   }
 

@@ -60,13 +60,12 @@ export interface BlobOptions extends Cancellable {
 
 /**
  * Where bytes of a blob come from: the registry itself, a replica that downloads or stores it, or
- * one of them, once the replicas have said which. `waits`: the replicas are asked again before the
- * registry is.
+ * one of them, once the replicas have said which; and for which repository the replicas were asked.
  */
 export type BytesOrigin =
   | { readonly from: 'registry'; readonly replica?: undefined }
-  | { readonly from: 'unknown'; readonly waits: boolean; readonly replica?: undefined }
-  | { readonly from: 'replica'; readonly replica: string };
+  | { readonly from: 'unknown'; readonly repository: Repository; readonly replica?: undefined }
+  | { readonly from: 'replica'; readonly repository: Repository; readonly replica: string };
 
 /** One opened blob of a registry. Iterate `body` once, or call `close`. */
 export interface OpenBlob {

@@ -39,9 +39,9 @@ test('who waits for a download of another repository learns which replica it fol
   const upstream: Upstream = {
     ...createUpstream({ name: 'quay.io', url: rig.double.url, allowPrivateAddresses: true }),
     async openBlob(_repository, _digest, { sourced } = {}) {
-      sourced?.({ from: 'unknown', waits: false });
+      sourced?.({ from: 'unknown', repository: rig.repository });
       await told.promise;
-      sourced?.({ from: 'replica', replica: '10.0.0.7:8402' });
+      sourced?.({ from: 'replica', repository: rig.repository, replica: '10.0.0.7:8402' });
       return { size: bytes.byteLength, body: body(), close: () => undefined };
     },
   };

@@ -124,6 +124,25 @@ test('one blob of two repositories: who followed a dead owner does not wait for 
   t.equal(asks.length, 2, 'the owner, and the one that took over');
 });
 
+test('the owner of eight dies before the first byte: one of the others asks in its place', async (t) => {
+  const rig = await fleetRig(t, { members: 8 });
+  const held = Promise.withResolvers<void>();
+  rig.double.switches.holds = held.promise;
+  const bytes = patterned(1e5, 'eight');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const [owner, ...others] = inOrder(rig, `quay.io/team/app@${digest}`);
+  if (owner === undefined) throw new Error('an owner');
+  const reads = others.map((member) => pulled(member, rig, digest));
+  const follows = ({ cache }: RigMember): boolean =>
+    cache.fills.find('quay.io', digest)?.fill.source.from === 'replica';
+  while (rig.asked(`GET /v2/team/app/blobs/${digest}`) === 0 || !others.every(follows))
+    await new Promise(setImmediate);
+  await rig.kill(owner);
+  held.resolve();
+  for (const each of await Promise.all(reads)) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 2, 'the owner, and the one that took over');
+});
+
 test('a new owner reads from the member that went on, before it asks the upstream', async (t) => {
   const rig = await fleetRig(t);
   const bytes = patterned(4 * mib, 'five');

@@ -2,8 +2,6 @@ import { type Test, test } from 'tap';
 import { openedMemberPort } from '../../src/app/replicas/member-port.ts';
 import type { CachedRegistry } from '../../src/cache/registry/registry.ts';
 import { type AskedUpstream, askedOnce } from '../../src/fleet/asked-once.ts';
-import { SeeksReplica } from '../../src/fleet/elsewhere.ts';
-import { ranked } from '../../src/fleet/members/ranking.ts';
 import { createSeals } from '../../src/fleet/protocol/seals.ts';
 import { collected } from '../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
@@ -102,17 +100,14 @@ test('a manifest whose bytes do not fit its digest comes from the upstream', asy
 
 /** A registry that has those bytes as every blob. */
 function withBlob(bytes: Uint8Array): object {
-  return { blobs: { open: opened(bytes) } };
-}
-
-function opened(bytes: Uint8Array) {
-  return async (_repository: unknown, digest: Digest) => ({
+  const open = async (_repository: unknown, digest: Digest) => ({
     descriptor: { digest, size: bytes.byteLength },
     hit: 'store',
     async *read() {
       yield bytes;
     },
   });
+  return { blobs: { open } };
 }
 
 test('a blob of which a member sends wrong bytes comes from the upstream instead', async (t) => {
@@ -213,24 +208,3 @@ test('questions that bring no bytes use one connection again', async (t) => {
   t.equal(rig.asked('/blobs/'), 0);
   t.ok(connections() <= 3, `${connections()} connections for 6 questions, and pings beside them`);
 });
-
-for (const waits of [false, true])
-  test(`a member that ${waits ? 'waits does not go' : 'has not decided may go'} to the upstream first`, async (t) => {
-    let bytes: Uint8Array = Buffer.of();
-    let questions = 0;
-    const open = (...args: [unknown, Digest]) => {
-      questions += 1;
-      return questions < 3 ? Promise.reject(new SeeksReplica(waits)) : opened(bytes)(...args);
-    };
-    const { rig, members } = await withMember(t, { blobs: { open } }, { owns: 'nothing' });
-    const [member] = members;
-    if (member === undefined) throw new Error('a member');
-    const { live, self } = member.fleet.members;
-    // Of both, this one is the first.
-    for (let round = 0; ranked(live, digestOf(bytes))[0] !== self; round += 1)
-      bytes = patterned(1_000, `round ${round}`);
-    const digest = rig.double.addBlob('team/app', bytes);
-    t.ok(Buffer.from(bytes).equals(await pulled(member, rig, digest)));
-    t.ok(waits ? questions === 1 : questions >= 3);
-    t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), waits ? 1 : 0);
-  });

@@ -33,13 +33,15 @@ export type MemberAnswer =
       /** The registry itself answered so; otherwise it may be the member's own trouble. */
       readonly isAnswer?: boolean;
     }
-  /** The member follows another member's download itself. */
-  | { readonly word: 'follows'; readonly member: string; readonly hasBytes: boolean }
-  /**
-   * The member asks others for it, and downloads it unless one of them has it. `waits`: it asks
-   * them again before that, as one of them goes first.
-   */
-  | { readonly word: 'seeking'; readonly waits: boolean }
+  /** The member follows another member's download itself, which it asked for that repository. */
+  | {
+      readonly word: 'follows';
+      readonly member: string;
+      readonly hasBytes: boolean;
+      readonly repository?: string;
+    }
+  /** The member asks others for it, for that repository; it downloads it unless one of them has it. */
+  | { readonly word: 'seeking'; readonly repository?: string }
   /** Neither stored nor being downloaded. */
   | { readonly word: 'uncached' }
   /** The member's own trouble: no room, or shutting down. */
@@ -72,16 +74,23 @@ export function parseAnswer(value: unknown): MemberAnswer | undefined {
       return refusedIn(fields);
     case 'follows': {
       const { member, hasBytes } = fields;
-      return isText(member) ? { word, member, hasBytes: hasBytes === true } : undefined;
+      return isText(member)
+        ? { word, member, hasBytes: hasBytes === true, ...repositoryIn(fields) }
+        : undefined;
     }
     case 'seeking':
-      return { word, waits: fields['waits'] === true };
+      return { word, ...repositoryIn(fields) };
     case 'uncached':
     case 'busy':
       return { word };
     default:
       return undefined;
   }
+}
+
+/** None in an answer of an earlier version. */
+function repositoryIn({ repository }: Fields): { readonly repository?: string } {
+  return defined({ repository: textOf(repository) });
 }
 
 function foundIn(fields: Fields): MemberAnswer | undefined {

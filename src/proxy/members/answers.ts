@@ -146,6 +146,10 @@ function factsOf({ digest, mediaType, size }: ServedManifest['descriptor']): Man
   return { digest, mediaType, size };
 }
 
+function followsAnswer({ replica, repository, hasBytes }: FollowsReplica): MemberAnswer {
+  return { word: 'follows', member: replica, hasBytes, repository };
+}
+
 const notThere: ReadonlySet<string> = new Set(['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN']);
 
 /**
@@ -153,9 +157,8 @@ const notThere: ReadonlySet<string> = new Set(['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN
  * process's own trouble makes the other one go on.
  */
 export function troubleOf(error: unknown): MemberContent {
-  if (error instanceof FollowsReplica)
-    return { answer: { word: 'follows', member: error.replica, hasBytes: error.hasBytes } };
-  if (error instanceof SeeksReplica) return { answer: { word: 'seeking', waits: error.waits } };
+  if (error instanceof FollowsReplica) return { answer: followsAnswer(error) };
+  if (error instanceof SeeksReplica) return { answer: { word: 'seeking', repository: error.repository } };
   if (error instanceof NotCached) return uncached;
   if (!(error instanceof RegistryError)) return { answer: { word: 'busy' } };
   return notThere.has(error.code) ? absent : { answer: answerOf(error) };
