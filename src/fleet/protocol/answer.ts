@@ -40,7 +40,7 @@ export type MemberAnswer =
       readonly hasBytes: boolean;
       readonly repository?: string;
     }
-  /** The member asks others for it, for that repository; it downloads it unless one of them has it. */
+  /** The member asks others, for that repository, and downloads it unless one of them has it. */
   | { readonly word: 'seeking'; readonly repository?: string }
   /** Neither stored nor being downloaded. */
   | { readonly word: 'uncached' }
