@@ -156,19 +156,24 @@ export class World {
     return {
       close: () => undefined,
       get: async ({ url, headers = {}, signal, informed }) => {
-        const gone = new Promise<never>((_resolve, reject) =>
-          signal?.addEventListener('abort', () => reject(signal.reason), { once: true }),
-        );
+        const { promise: gone, reject } = Promise.withResolvers<never>();
         gone.catch(() => undefined);
         const leaving = new AbortController();
-        signal?.addEventListener('abort', () => leaving.abort(signal.reason), { once: true });
+        const aborted = (): void => {
+          reject(signal?.reason);
+          leaving.abort(signal?.reason);
+        };
+        signal?.addEventListener('abort', aborted, { once: true });
+        // A signal that is listened to is kept with all that it knows.
+        const over = (): void => signal?.removeEventListener('abort', aborted);
         const ask = { proof: String(headers[askHeader]), informed, left: leaving.signal };
         const answered = this.#answered(from, url, ask);
-        answered.catch(() => undefined);
+        answered.catch(over);
         const { status, proof, chunks } = await Promise.race([answered, gone]);
         let isClosed = false;
         const hangUp = (): void => {
           isClosed = true;
+          over();
           leaving.abort(new Error('the connection was closed'));
           void chunks.return();
         };
@@ -182,7 +187,7 @@ export class World {
             const iterator = chunks[Symbol.asyncIterator]();
             for (;;) {
               const chunk = await Promise.race([iterator.next(), gone]);
-              if (chunk.done === true) return;
+              if (chunk.done === true) return over();
               yield chunk.value;
             }
           },
