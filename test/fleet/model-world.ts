@@ -159,9 +159,12 @@ export class World {
         const { promise: gone, reject } = Promise.withResolvers<never>();
         gone.catch(() => undefined);
         const leaving = new AbortController();
+        let isClosed = false;
+        let hangUp = (): void => undefined;
         const aborted = (): void => {
           reject(signal?.reason);
           leaving.abort(signal?.reason);
+          hangUp();
         };
         signal?.addEventListener('abort', aborted, { once: true });
         // A signal that is listened to is kept with all that it knows.
@@ -170,8 +173,7 @@ export class World {
         const answered = this.#answered(from, url, ask);
         answered.catch(over);
         const { status, proof, chunks } = await Promise.race([answered, gone]);
-        let isClosed = false;
-        const hangUp = (): void => {
+        hangUp = () => {
           isClosed = true;
           over();
           leaving.abort(new Error('the connection was closed'));
@@ -182,7 +184,7 @@ export class World {
             return isClosed;
           },
           once: () => undefined,
-          destroy: hangUp,
+          destroy: () => hangUp(),
           async *[Symbol.asyncIterator]() {
             const iterator = chunks[Symbol.asyncIterator]();
             for (;;) {

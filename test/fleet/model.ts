@@ -32,6 +32,11 @@ export async function played(directory: string, seed: number): Promise<readonly 
   });
   if (!(await cameTrue(clock, 8_000, () => isOver))) faults.push('a pull hangs');
   world.heal();
+  // A member that stood still looks around every 50 ms: what it was sending ends, and its file.
+  for (let turns = 0; turns < 10; turns += 1) {
+    await clock.pass(20);
+    await new Promise(setImmediate);
+  }
   for (const { name, cache, close } of made) {
     const isLeft = !(await cameTrue(clock, 5_000, () => cache.fills.digests().length === 0));
     if (isLeft) faults.push(`${name} left a download behind`);
