@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { builtBefore } from '../../test/e2e/go-programs.ts';
 import { type Copier, quaysideMirror, skopeoCopy } from '../mirror/copiers.ts';
 import { withEmptyRegistry } from '../mirror/destination.ts';
 import { bytesOf, type ImageSet, pushedImages } from '../mirror/images.ts';
@@ -29,8 +30,8 @@ export const mirror: Scenario = {
   name: 'mirror',
   title: 'Mirroring from registry to registry',
   async run(lab) {
-    const registry = findProgram('docker-registry');
-    if (registry === undefined) throw new Error('docker-registry is not installed');
+    const registry = builtBefore('distribution') ?? findProgram('docker-registry');
+    if (registry === undefined) throw new Error('neither distribution 3 nor docker-registry is here');
     const directory = join(lab.directory, 'mirror');
     await mkdir(directory);
     const set = lab.form.isSmall ? short : full;
