@@ -40,7 +40,7 @@ export const workers: Scenario = {
         targets: found.map(([, target]) => target),
         notes: [
           'Warm, keep-alive, both servers in turn; processor time is that of all processes, the primary among them.',
-          `A turn of a loop costs the same for one event and for many. With ${few} connections a process alone has 11 in a turn, each of two workers 4 to 6; with ${plenty} it has 32, and they 8 to 19.`,
+          'A turn of a loop costs the same for one event and for many: with few connections each of two workers finds less to do in a turn than one process alone.',
           'Clients share the cores. On two cores a gain in requests a second cannot be shown; the cost can.',
         ],
       };

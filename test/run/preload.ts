@@ -1,3 +1,7 @@
+/**
+ * Loaded first in a process that runs tests: `domain.ts` tells whose an uncaught error is, and what
+ * a test made is let go when it has ended. The plugins of tap keep all tests of the process.
+ */
 import { registerHooks } from 'node:module';
 
 /**
@@ -10,10 +14,6 @@ const removedFirst =
 const closedFirst =
   'const ret = this.#callTeardown(); return isPromise(ret) ? ret.then(() => onEOF()) : onEOF();';
 
-/**
- * Loaded first in a process that runs tests: `domain.ts` tells whose an uncaught error is, and what
- * a test made is let go when it has ended. The plugins of tap keep all tests of the process.
- */
 registerHooks({
   resolve(specifier, context, next) {
     if (specifier !== 'async-hook-domain') return next(specifier, context);
@@ -25,6 +25,8 @@ registerHooks({
     const source = String(loaded.source)
       .replace('static #refs = new Map()', 'static #refs = new WeakMap()')
       .replace(removedFirst, closedFirst);
+    if (url.includes('/@tapjs/after/') && !source.includes(closedFirst))
+      throw new Error(`${url} is another version: test/run/preload.ts does not know how it runs teardowns`);
     return { ...loaded, source };
   },
 });
