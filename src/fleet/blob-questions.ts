@@ -40,12 +40,8 @@ export interface BlobQuestionsOptions {
   readonly clock?: Clock;
 }
 
-/**
- * What a member has at hand it says within this, milliseconds, unless it waits for the upstream.
- * One that hangs is left alone.
- */
+/** Within this a member says what it has, milliseconds, unless it waits for the upstream. */
 const atHandMs = 2_000;
-const hungMs = 30_000;
 
 /** How often, and how far apart, members that followed a dead owner are asked again: for 4 s. */
 const holderTries = 40;
@@ -68,8 +64,6 @@ const goOn: MemberOutcome = { kind: 'go-on' };
 export class BlobQuestions {
   readonly #options: BlobQuestionsOptions;
   readonly #clock: Clock;
-  /** Until when members that did not say in time what they have are not asked that. */
-  readonly #hungUntil = new Map<string, number>();
 
   constructor(options: BlobQuestionsOptions) {
     this.#options = options;
@@ -99,16 +93,14 @@ export class BlobQuestions {
 
   /** What the member has at hand. Never rejects, but for the signal's reason. */
   async atHand(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
-    if (this.#isHung(member)) return goOn;
     const { members, client } = this.#options;
+    if (members.isHung(member)) return goOn;
     const control = new AbortController();
     const signal = anySignal(options.signal, control.signal);
     const said = this.said(member, { ...ask, onlyIfCached: true }, { ...options, signal });
     const hung = (): MemberOutcome => {
       control.abort(new Error('the member did not say in time what it has'));
-      for (const each of this.#hungUntil.keys()) if (!this.#isHung(each)) this.#hungUntil.delete(each);
-      this.#hungUntil.set(member, this.#clock.now() + hungMs);
-      if (members.leaving.includes(member)) members.failed(member);
+      members.hung(member);
       return goOn;
     };
     const late = async (): Promise<MemberOutcome> => {
@@ -118,10 +110,6 @@ export class BlobQuestions {
     const outcome = await withFairTimeout(said, atHandMs, late, this.#clock).catch(() => goOn);
     options.signal?.throwIfAborted();
     return outcome;
-  }
-
-  #isHung(member: string): boolean {
-    return this.#clock.now() < (this.#hungUntil.get(member) ?? 0);
   }
 
   /**

@@ -54,6 +54,24 @@ test('a member is left alone for 2 s after a failure, and until it answers when 
   t.equal(members.live.length, 3, 'what is told of one that no list names is not kept');
 });
 
+test('a member that was restarted within those 2 s is asked as soon as the new process answers', (t) => {
+  let time = 0;
+  const clock = { now: () => time, setTimeout: () => t.fail('no timer') as never };
+  const members = new Members({ self: 'a:1', clock });
+  members.listed(['a:1', 'b:1']);
+  members.came('b:1', 'the first process');
+  time = 1_000;
+  members.failed('b:1');
+  members.hung('b:1');
+  t.notOk(members.came('b:1', 'the first process'), 'who answers pings alone is no use');
+  t.same(members.live, ['a:1']);
+  t.ok(members.isHung('b:1'));
+  t.ok(members.came('b:1', 'the second process'));
+  t.same(members.live, ['a:1', 'b:1']);
+  t.notOk(members.isHung('b:1'));
+  t.end();
+});
+
 test('a member that is leaving owns nothing, unless it is alone', async (t) => {
   const members = new Members({ self: 'a:1' });
   members.listed(['a:1', 'b:1']);

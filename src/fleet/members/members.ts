@@ -15,6 +15,9 @@ interface MembersOptions {
 /** How long a member that did not answer is left alone, milliseconds. */
 const leftMs = 2_000;
 
+/** How long one that hangs is not asked what it has, milliseconds. */
+const hungMs = 30_000;
+
 /** After a change, an owner may be one whose predecessor's readers hold the bytes; milliseconds. */
 const unsettledMs = 300_000;
 
@@ -36,6 +39,8 @@ export class Members {
   #isLeaving = false;
   /** Until when each is left alone; infinite until it answers a ping again. */
   readonly #leftUntil = new Map<string, number>();
+  /** Until when those that did not say in time what they have are not asked that. */
+  readonly #hungUntil = new Map<string, number>();
   /** Since when members that still answer are leaving. */
   readonly #leaving = new Map<string, number>();
 
@@ -117,6 +122,17 @@ export class Members {
     this.#look();
   }
 
+  /** It did not say in time what it has: it is not asked that for 30 s. One that leaves is gone. */
+  hung(member: string): void {
+    for (const each of this.#hungUntil.keys()) if (!this.isHung(each)) this.#hungUntil.delete(each);
+    this.#hungUntil.set(member, this.#clock.now() + hungMs);
+    if (this.#leaving.has(member)) this.failed(member);
+  }
+
+  isHung(member: string): boolean {
+    return this.#clock.now() < (this.#hungUntil.get(member) ?? 0);
+  }
+
   /** It is leaving: it owns nothing any more, and gives what it has until it is gone. */
   leaves(member: string): void {
     if (!this.#listed.has(member)) return;
@@ -146,7 +162,9 @@ export class Members {
   came(member: string, instance: string): boolean {
     const isGone = this.#leftUntil.get(member) === Number.POSITIVE_INFINITY;
     if (!isGone && this.#instances.get(member) === instance) return false;
-    if (isGone) this.#leftUntil.delete(member);
+    // What it failed to answer, another process may, and so may one that went on.
+    this.#leftUntil.delete(member);
+    this.#hungUntil.delete(member);
     this.#leaving.delete(member);
     this.#instances.set(member, instance);
     this.#look();
