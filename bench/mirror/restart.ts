@@ -2,9 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../test/support/program.ts';
 import type { Lab } from '../lab.ts';
 import { peakMegabytes } from '../servers/process-cost.ts';
-import { freePort } from '../servers/programs.ts';
 import { type Worker, worker } from '../servers/worker.ts';
 import type { TagsAnswer, TagsQuestion } from './tags-process.ts';
 

@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { builtBefore } from '../../test/e2e/go-programs.ts';
-import { findProgram, freePort } from '../servers/programs.ts';
+import { freePort } from '../../test/support/program.ts';
+import { findProgram } from '../servers/programs.ts';
 import type { Ground, Server } from '../servers/server.ts';
 import { filled, type VariantWord } from './template.ts';
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defined } from '../../src/base/text/defined.ts';
+import { freePort } from '../../test/support/program.ts';
 import { originOf, type PeerOptions } from '../peers/peers.ts';
-import { freePort } from './programs.ts';
 import type { Ground, Server } from './server.ts';
 
 const module = fileURLToPath(new URL('./bare-process.ts', import.meta.url));

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from './programs.ts';
+import { freePort } from '../../test/support/program.ts';
 import type { Ground } from './server.ts';
 
 /** The reference registry: what the upstream is, and what images are mirrored to. */

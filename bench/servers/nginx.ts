@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from './programs.ts';
+import { freePort } from '../../test/support/program.ts';
 import type { Ground, Server, ServerName } from './server.ts';
 
 /**

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 
@@ -59,30 +58,6 @@ export function programs(directory: string): Programs {
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin'];
   return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-/** Below those that the kernel gives to connections and to listeners on port 0. */
-const ownPorts = { first: 20_000, count: 12_000 } as const;
-const mostTries = 100;
-
-/**
- * A port of 127.0.0.1 that is free now. It is not one that the kernel gives away: another program
- * could have it before ours listens, and would be measured in its place.
- */
-export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < mostTries; attempt += 1) {
-    const port = ownPorts.first + randomInt(ownPorts.count);
-    if (await isFree(port)) return port;
-  }
-  throw new Error('no free port');
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 function spawned(options: ProgramOptions, logFile: string): ChildProcess {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { defined } from '../../src/base/text/defined.ts';
+import { freePort } from '../../test/support/program.ts';
 import { originOf, type PeerOptions, peerConfiguration } from '../peers/peers.ts';
-import { freePort } from './programs.ts';
 import type { Ground, Server } from './server.ts';
 
 interface QuaysideOptions extends PeerOptions {

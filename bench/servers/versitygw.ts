@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { builtBefore } from '../../test/e2e/go-programs.ts';
-import { freePort, type Programs } from './programs.ts';
+import { freePort } from '../../test/support/program.ts';
+import type { Programs } from './programs.ts';
 
 /** A real S3 server, in a process of its own. */
 export interface Gateway {

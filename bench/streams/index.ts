@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ManyStreams } from '../../test/support/many-streams.ts';
+import { freePort } from '../../test/support/program.ts';
 import { peakMegabytes } from '../servers/process-cost.ts';
-import { freePort, type Program, type Programs } from '../servers/programs.ts';
+import type { Program, Programs } from '../servers/programs.ts';
 import { type Worker, worker } from '../servers/worker.ts';
 import type { ClusterAnswer, ClusterQuestion } from './cluster-process.ts';
 

@@ -4,6 +4,7 @@
  * before.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { access, constants, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -11,7 +12,6 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { listening } from './listening.ts';
 import { type Finished, finished, follow, killGroup, type RunOptions } from './run-command.ts';
 
 interface StartOptions {
@@ -125,11 +125,28 @@ async function endedWithin(end: () => Promise<unknown>, ms: number): Promise<voi
   over.abort();
 }
 
-/** A TCP port of loopback that was just free. */
+/** Below those that the kernel gives to connections and to listeners on port 0. */
+const ownPorts = { first: 20_000, count: 12_000 } as const;
+const mostTries = 100;
+
+/**
+ * A TCP port of loopback that is free now. It is not one that the kernel gives away: another
+ * program could have it before the one that is meant listens.
+ */
 export async function freePort(): Promise<number> {
-  const { port, close } = await listening(createServer());
-  await close();
-  return port;
+  for (let attempt = 0; attempt < mostTries; attempt += 1) {
+    const port = ownPorts.first + randomInt(ownPorts.count);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port');
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** The pause between two looks at what a program does. */
