@@ -1,4 +1,4 @@
-import { systemClock } from './wait.ts';
+import { fairTimer, systemClock } from './wait.ts';
 
 /** How long each chunk of a body, also the first one, may take, milliseconds. */
 export interface Patience {
@@ -8,7 +8,8 @@ export interface Patience {
 
 /**
  * The same chunks; `stalled` is called when the wait for one takes too long, and should destroy the
- * body. The clock only runs while the reader waits: a slow reader is not a silent source.
+ * body. The clock only runs while the reader waits, and while this process runs: a slow reader is
+ * not a silent source.
  */
 export async function* watched<Chunk>(
   body: AsyncIterable<Chunk>,
@@ -20,7 +21,7 @@ export async function* watched<Chunk>(
   const late = (): void => {
     if (isWaiting) stalled();
   };
-  let timer = clock.setTimeout(late, firstMs);
+  let timer = fairTimer(late, firstMs, clock);
   let hasBegun = firstMs === nextMs;
   try {
     for await (const chunk of body) {
@@ -31,7 +32,7 @@ export async function* watched<Chunk>(
         timer.refresh();
       } else {
         timer[Symbol.dispose]();
-        timer = clock.setTimeout(late, nextMs);
+        timer = fairTimer(late, nextMs, clock);
         hasBegun = true;
       }
     }

@@ -67,7 +67,14 @@ export function fairTimer(callback: () => void, ms: number, clock = systemClock)
     if (left === 0) callback();
     else timer.refresh();
   }, ms / slices);
-  return timer;
+  return {
+    refresh() {
+      left = slices;
+      return timer.refresh();
+    },
+    unref: () => timer.unref(),
+    [Symbol.dispose]: () => timer[Symbol.dispose](),
+  };
 }
 
 /** As `withTimeout`, by a fair timer. */

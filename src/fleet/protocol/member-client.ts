@@ -1,6 +1,6 @@
 import { type LastingEvent, lasting, type TraceHeaders } from '../../base/flow/lasting.ts';
 import { createLru } from '../../base/state/lru.ts';
-import { anySignal, type Clock, systemClock, withFairTimeout } from '../../base/time/wait.ts';
+import { anySignal, type Clock, fairTimer, systemClock, withFairTimeout } from '../../base/time/wait.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { ResponseBody } from '../../upstream/exchange.ts';
 import { discard, wholeBody } from '../../upstream/exchange.ts';
@@ -175,7 +175,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
     ask,
     async tell(member, news) {
       const control = new AbortController();
-      using _timer = clock.setTimeout(() => control.abort(), pingMs);
+      using _timer = fairTimer(() => control.abort(), pingMs, clock);
       const { signal } = control;
       await get(member, newsPath, { signal, news }).then(({ response }) => discard(response), ignored);
     },
@@ -183,7 +183,7 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
       if (JSON.stringify(request).length > longestForwarded)
         throw new MemberFailed('the request is too long to be passed on', 'unasked');
       const control = new AbortController();
-      using _timer = clock.setTimeout(() => control.abort(), forwardMs);
+      using _timer = fairTimer(() => control.abort(), forwardMs, clock);
       try {
         const { response, statement } = await get(member, forwardPath, {
           signal: control.signal,

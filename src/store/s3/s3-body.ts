@@ -37,7 +37,9 @@ export async function* objectBytes(
       if (!(chunk instanceof Uint8Array)) continue;
       signal?.throwIfAborted();
       seen += chunk.byteLength;
-      if (seen < length) pace.came(chunk.byteLength, performance.now() - waitsSince);
+      const waitedMs = performance.now() - waitsSince;
+      // In a longer wait this process stood still, or the body would have stalled.
+      if (seen < length && waitedMs <= stallMs) pace.came(chunk.byteLength, waitedMs);
       yield chunk;
       waitsSince = performance.now();
     }

@@ -223,9 +223,8 @@ function bodyOf(
 /** The same bytes; a connection that brings none for so long while a reader waits is cut. */
 function impatient(socket: PooledSocket, timeoutMs: number): IncomingBytes & { done(): void } {
   let isWaiting = false;
-  const timer = setTimeout(() => {
+  const timer = fairTimer(() => {
     if (isWaiting) socket.destroy(new Error('no byte came in time'));
-    else timer.refresh();
   }, timeoutMs);
   return {
     async next() {
@@ -236,6 +235,6 @@ function impatient(socket: PooledSocket, timeoutMs: number): IncomingBytes & { d
       return bytes;
     },
     unread: socket.unread,
-    done: () => clearTimeout(timer),
+    done: () => timer[Symbol.dispose](),
   };
 }

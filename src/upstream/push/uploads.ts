@@ -1,4 +1,4 @@
-import { anySignal, type Clock } from '../../base/time/wait.ts';
+import { anySignal, type Clock, fairTimer } from '../../base/time/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -206,7 +206,7 @@ async function* watched(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of bytes) {
     tell.sent(chunk.byteLength);
-    using _timer = clock.setTimeout(tell.stalled, progressTimeoutMs);
+    using _timer = fairTimer(tell.stalled, progressTimeoutMs, clock);
     yield chunk;
   }
   tell.ended();

@@ -1,3 +1,4 @@
+import { fairTimer } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 /** A question is not answered in its time; see UpstreamOptions.manifestTimeoutMs. */
@@ -19,7 +20,7 @@ export async function inTime<Value>(
 ): Promise<Value> {
   if (ms === undefined) return work(signal);
   const late = new AbortController();
-  using _timer = setTimeout(() => late.abort(new Late(ms)), ms);
+  using _timer = fairTimer(() => late.abort(new Late(ms)), ms);
   return await work(AbortSignal.any([signal, late.signal]));
 }
 

@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'tap';
 import { watched } from '../../../src/base/time/stall.ts';
+import { listening } from '../../support/listening.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
+import { standStill } from '../../support/stand-still.ts';
 
 const patience = { firstMs: 100, nextMs: 10 };
 
@@ -51,4 +55,22 @@ test('a reader that leaves takes the timer along', async (t) => {
   const there = Promise.resolve();
   for await (const _chunk of watched(body([there, there]), patience, () => undefined, clock)) break;
   t.equal(clock.running, 0);
+});
+
+test('a source whose bytes this process did not read in time is not silent', async (t) => {
+  const server = createServer();
+  const { port, close } = await listening(server);
+  t.teardown(close);
+  const reader = connect(port, '127.0.0.1');
+  const [source] = (await once(server, 'connection')) as [Socket];
+  let stalls = 0;
+  const chunks = watched<Buffer>(reader, { firstMs: 100, nextMs: 100 }, () => {
+    stalls += 1;
+  });
+  const chunk = chunks.next();
+  source.write('there');
+  standStill(200);
+  t.equal(String((await chunk).value), 'there');
+  t.equal(stalls, 0);
+  await chunks.return();
 });

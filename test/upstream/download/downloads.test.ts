@@ -10,6 +10,7 @@ import type { ConnectOptions } from '../../../src/upstream/download/pooled-socke
 import { testAuthority } from '../../support/certificates.ts';
 import { listening } from '../../support/listening.ts';
 import { patterned } from '../../support/registry-contents.ts';
+import { standStill } from '../../support/stand-still.ts';
 
 interface Test {
   teardown(done: () => unknown): void;
@@ -242,6 +243,16 @@ test('a silent server is given up, before the head and in the middle of the body
   await t.rejects(dumb.get({ firstByteTimeoutMs: 30 }), /no answer came in time/);
   const stuck = await scripted(t, (socket) => socket.write(`${whole(body)}some`));
   await t.rejects(read(await stuck.get({ progressTimeoutMs: 30 })), /no byte came in time/);
+});
+
+test('a server whose bytes this process did not read is not silent', async (t) => {
+  const server = await scripted(t, (socket) => socket.write(`${whole(Buffer.from('all of it'))}all`));
+  const answer = await server.get({ progressTimeoutMs: 100 });
+  const reading = read(answer);
+  await setImmediate();
+  for (const socket of server.sockets) socket.write(' of it');
+  standStill(200);
+  t.equal((await reading).toString(), 'all of it');
 });
 
 test('a reader that is told to stop has the reason thrown at it, and the connection is cut', async (t) => {
