@@ -9,6 +9,7 @@ import { S3Breaker, type S3BreakerOptions } from './bucket/s3-breaker.ts';
 import { createS3Bucket } from './bucket/s3-bucket.ts';
 import { createS3Calls, type S3ClientOptions } from './bucket/s3-client.ts';
 import { createS3Uploads, type Uploads } from './bucket/s3-uploads.ts';
+import { shareTime } from './bucket/signing-time.ts';
 import { type S3Blobs, type S3BlobsOptions, s3Blobs } from './s3-blobs.ts';
 import { createS3Probe } from './s3-probe.ts';
 import { type BodyLimits, createS3Records } from './s3-records.ts';
@@ -44,6 +45,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
   const { downloads } = options;
   const { credentials } = calls.client.config;
   const reading = createS3Calls(options, breaker, downloads && { downloads, credentials });
+  shareTime([calls.client, reading.client, probing.client]);
   const bucket = createS3Bucket(calls);
   const uploads = createS3Uploads(calls);
   const running = new Set<string>();

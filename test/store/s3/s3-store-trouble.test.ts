@@ -59,6 +59,19 @@ test('a URL for clients is signed by the clock of S3, and anew once that was set
   }
 });
 
+test('a URL is signed anew also where a read alone has learnt the time of S3', async (t) => {
+  const { s3, store, blobs } = await made(t);
+  s3.switches.checksTime = true;
+  await blobs.put(blob, pieces(large));
+  t.ok(await blobs.redirectUrl(blob.digest));
+  s3.switches.skewMs = dayMs;
+  t.ok(large.equals(await whole(await blobs.open(blob.digest))));
+  const answer = await fetch((await blobs.redirectUrl(blob.digest)) ?? '');
+  t.ok(large.equals(Buffer.from(await answer.arrayBuffer())));
+  s3.switches.skewMs = 0;
+  t.ok(await store.isUsable());
+});
+
 test('an object that became shorter throws, whole or by range, and never ends normally', async (t) => {
   const { s3, blobs } = await made(t);
   await blobs.put(blob, pieces(large));

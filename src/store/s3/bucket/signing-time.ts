@@ -29,6 +29,18 @@ export function signedInTime(client: S3Client): S3Client {
   return client;
 }
 
+/** What one of the clients of one S3 learns of its time, all know. */
+export function shareTime(clients: readonly S3Client[]): void {
+  let offsetMs = 0;
+  const shared = {
+    get: () => offsetMs,
+    set(ms: number): void {
+      offsetMs = ms;
+    },
+  };
+  for (const { config } of clients) Object.defineProperty(config, 'systemClockOffset', shared);
+}
+
 /** Whether what was signed at that difference to the time of S3 is of a clock that was wrong. */
 export function isOfWrongClock({ config }: S3Client, offsetMs: number): boolean {
   return Math.abs(config.systemClockOffset - offsetMs) >= leastStepMs;
