@@ -15,6 +15,8 @@ export type OwnedBlobAsk = Extract<MemberAsk, { kind: 'blob' }>;
 export interface MemberBytes {
   readonly kind: 'member';
   readonly member: string;
+  /** The process that was asked, where it was known. */
+  readonly process: string | undefined;
   readonly size: number | undefined;
   readonly reply: MemberReply;
 }
@@ -73,11 +75,12 @@ export class BlobQuestions {
   /** Throws the signal's reason alone. */
   async said(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
     const { members, client, events } = this.#options;
+    const process = members.processOf(member);
     try {
       const reply = await client.ask(member, ask, options.signal);
       const { answer } = reply;
       events?.memberAsked?.({ kind: 'blob', word: answer.word });
-      if (answer.word === 'found') return { kind: 'member', member, size: answer.size, reply };
+      if (answer.word === 'found') return { kind: 'member', member, process, size: answer.size, reply };
       if (answer.word === 'refused')
         return { kind: 'refused', refusal: refusalOf(answer, member), mayBeOwn: mayBeOwn(answer) };
       if (answer.word === 'follows') return { ...answer, kind: 'follows' };
@@ -86,7 +89,7 @@ export class BlobQuestions {
     } catch (error) {
       if (!(error instanceof MemberFailed)) throw error;
       events?.memberFailed?.({ member, error });
-      if (error.how === 'dead') members.failed(member);
+      if (error.how === 'dead') members.failed(member, process);
       return goOn;
     }
   }
@@ -95,12 +98,13 @@ export class BlobQuestions {
   async atHand(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
     const { members, client } = this.#options;
     if (members.isHung(member)) return goOn;
+    const process = members.processOf(member);
     const control = new AbortController();
     const signal = anySignal(options.signal, control.signal);
     const said = this.said(member, { ...ask, onlyIfCached: true }, { ...options, signal });
     const hung = (): MemberOutcome => {
       control.abort(new Error('the member did not say in time what it has'));
-      members.hung(member);
+      members.hung(member, process);
       return goOn;
     };
     const late = async (): Promise<MemberOutcome> => {

@@ -197,14 +197,14 @@ export class OwnedBlobs {
     error: unknown,
   ): Promise<BlobOrigin> {
     if (broken.kind === 'member' && error instanceof MemberFailed)
-      return this.#takenOver(broken.member, rest, options, error);
+      return this.#takenOver(broken, rest, options, error);
     const held = broken.kind === 'upstream' && (await this.#heldInstead(error, rest, options));
     if (!held) throw error;
     return held;
   }
 
   async #takenOver(
-    dead: string,
+    { member: dead, process }: MemberBytes,
     rest: OwnedBlobAsk,
     options: BlobOptions,
     error: MemberFailed,
@@ -213,7 +213,7 @@ export class OwnedBlobs {
     const { upstream, digest, start: position = 0 } = rest;
     events?.memberFailed?.({ member: dead, error });
     events?.tookOver?.({ upstream, digest, member: dead, position });
-    members.failed(dead);
+    members.failed(dead, process);
     const source = await this.#fromHolder(rest, options, [dead], true);
     if (source !== undefined) return source;
     throw new RegistryError('UNAVAILABLE', 'the upstream no longer has the blob that a replica was sending');

@@ -30,6 +30,7 @@ export class MemberQuestions {
   /** Throws the signal's reason alone. */
   async said(member: string, ask: MemberAsk, signal?: AbortSignal): Promise<MemberSaid> {
     const { members, client, events } = this.#options;
+    const process = members.processOf(member);
     try {
       const { answer, bytes } = await client.askWhole(member, ask, signal);
       events?.memberAsked?.({ kind: ask.kind, word: answer.word });
@@ -38,7 +39,7 @@ export class MemberQuestions {
     } catch (error) {
       if (!(error instanceof MemberFailed)) throw error;
       events?.memberFailed?.({ member, error });
-      if (error.how === 'dead') members.failed(member);
+      if (error.how === 'dead') members.failed(member, process);
       return { word: 'none' };
     }
   }

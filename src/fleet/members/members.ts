@@ -109,13 +109,22 @@ export class Members {
     for (const member of before) if (!this.#isOwn(member) && !this.#listed.has(member)) this.#notLong(member);
     for (const member of this.#leftUntil.keys())
       if (!this.#listed.has(member)) this.#leftUntil.delete(member);
-    for (const member of this.#instances.keys())
-      if (!this.#listed.has(member)) this.#instances.delete(member);
+    for (const kept of [this.#instances, this.#hungUntil])
+      for (const member of kept.keys()) if (!this.#listed.has(member)) kept.delete(member);
     this.#look();
   }
 
-  /** It did not answer a question: it is left alone for 2 s. */
-  failed(member: string): void {
+  /** The process that answers under the name; undefined before the first answer to a ping. */
+  processOf(member: string): string | undefined {
+    return this.#instances.get(member);
+  }
+
+  /**
+   * It did not answer a question: it is left alone for 2 s. Not so where another process has its
+   * place since that one, if given, was asked.
+   */
+  failed(member: string, asked?: string): void {
+    if (this.#isSucceeded(member, asked)) return;
     this.#leaving.delete(member);
     if (this.#leftUntil.get(member) === Number.POSITIVE_INFINITY) return;
     this.#leftUntil.set(member, this.#clock.now() + leftMs);
@@ -123,7 +132,8 @@ export class Members {
   }
 
   /** It did not say in time what it has: it is not asked that for 30 s. One that leaves is gone. */
-  hung(member: string): void {
+  hung(member: string, asked?: string): void {
+    if (this.#isSucceeded(member, asked)) return;
     for (const each of this.#hungUntil.keys()) if (!this.isHung(each)) this.#hungUntil.delete(each);
     this.#hungUntil.set(member, this.#clock.now() + hungMs);
     if (this.#leaving.has(member)) this.failed(member);
@@ -162,9 +172,9 @@ export class Members {
   came(member: string, instance: string): boolean {
     const isGone = this.#leftUntil.get(member) === Number.POSITIVE_INFINITY;
     if (!isGone && this.#instances.get(member) === instance) return false;
-    // What it failed to answer, another process may, and so may one that went on.
+    // What the process before it failed to answer, another one may.
     this.#leftUntil.delete(member);
-    this.#hungUntil.delete(member);
+    if (this.#instances.get(member) !== instance) this.#hungUntil.delete(member);
     this.#leaving.delete(member);
     this.#instances.set(member, instance);
     this.#look();
@@ -182,6 +192,10 @@ export class Members {
   /** This process has been told to stop. */
   leave(): void {
     this.#isLeaving = true;
+  }
+
+  #isSucceeded(member: string, asked: string | undefined): boolean {
+    return asked !== undefined && this.#instances.get(member) !== asked;
   }
 
   #isOwn(member: string): boolean {
