@@ -3,7 +3,7 @@
 // redirect followed. Imports: base.
 
 import { type Dispatcher, errors } from 'undici';
-import { unlessAborted } from '../base/time/wait.ts';
+import { fairTimer, unlessAborted } from '../base/time/wait.ts';
 import { failureOf, parsed, textOf } from './answer.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
 import { type ClusterLogin, createLogins } from './login.ts';
@@ -93,13 +93,14 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
 
   async function text(call: ApiCall): Promise<string> {
     const { timeoutMs = usualMs, maxBytes = usualMaxBytes, quotesReason, signal: own } = call;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const signal = AbortSignal.any([timeout, ending.signal, ...(own === undefined ? [] : [own])]);
+    const late = new AbortController();
+    using _timer = fairTimer(() => late.abort(), timeoutMs);
+    const signal = AbortSignal.any([late.signal, ending.signal, ...(own === undefined ? [] : [own])]);
     try {
       return await answered({ ...call, signal }, (answer) => textOf(answer, maxBytes, quotesReason));
     } catch (error) {
       own?.throwIfAborted();
-      const isLate = timeout.aborted || error instanceof errors.ConnectTimeoutError;
+      const isLate = late.signal.aborted || error instanceof errors.ConnectTimeoutError;
       throw failureOf(error, isLate ? timeoutMs : undefined);
     }
   }

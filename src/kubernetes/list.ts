@@ -1,5 +1,5 @@
 import { listOf } from '../base/text/json.ts';
-import { anySignal } from '../base/time/wait.ts';
+import { anySignal, fairTimer } from '../base/time/wait.ts';
 import type { KubernetesClient } from './client.ts';
 import { ApiFailure } from './failure.ts';
 
@@ -31,15 +31,16 @@ export async function* listItems<Item>(
   client: Pick<KubernetesClient, 'stream'>,
   { path, timeoutMs, signal: own }: ItemListOptions,
 ): AsyncGenerator<Item, ListMetadata> {
-  const timeout = AbortSignal.timeout(timeoutMs);
+  const late = new AbortController();
+  using _timer = fairTimer(() => late.abort(), timeoutMs);
   const splitter = new ItemSplitter();
   try {
-    const signal = anySignal(own, timeout);
+    const signal = anySignal(own, late.signal);
     for await (const chunk of client.stream({ path, idleMs: timeoutMs, signal }))
       for (const item of splitter.push(chunk)) yield parsedItem<Item>(item);
   } catch (error) {
     own?.throwIfAborted();
-    if (timeout.aborted) throw new ApiFailure('slow', `did not answer within ${timeoutMs} ms`);
+    if (late.signal.aborted) throw new ApiFailure('slow', `did not answer within ${timeoutMs} ms`);
     throw error;
   }
   const { metadata, items } = parsedItem<ListRest>(splitter.rest());

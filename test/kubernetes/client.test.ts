@@ -1,6 +1,11 @@
+import { createServer } from 'node:http';
+import { KubeConfig } from '@kubernetes/client-node';
 import { type Test, test } from 'tap';
+import { createKubernetesClient } from '../../src/kubernetes/client.ts';
 import { ApiFailure } from '../../src/kubernetes/failure.ts';
 import { imageStreamDouble } from '../support/image-stream-double.ts';
+import { listening } from '../support/listening.ts';
+import { standStill } from '../support/stand-still.ts';
 
 const streams = '/apis/image.openshift.io/v1/imagestreams';
 const leases = '/apis/coordination.k8s.io/v1/namespaces/ci/leases';
@@ -35,6 +40,25 @@ test('an answer beyond the limit of a call is not read', async (t) => {
   for (let stream = 0; stream < 20; stream += 1) api.put(`ocp/${stream}`, { base: { digest } });
   t.match(await failure(api.client.json({ path: streams, maxBytes: 1000 })), { kind: 'invalid' });
   t.match(await api.client.json({ path: streams }), { kind: 'ImageStreamList' });
+});
+
+test('an API server whose answer this process did not read in time is not slow', async (t) => {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      response.end('{}');
+      setImmediate(standStill, 600);
+    });
+  });
+  const { host, close } = await listening(server);
+  const config = new KubeConfig();
+  const cluster = { name: 'double', server: `http://${host}`, skipTLSVerify: true };
+  config.loadFromClusterAndUser(cluster, { name: 'us', token: 'a-token' });
+  const client = createKubernetesClient({ kubeconfig: async () => config, timeoutMs: 500 });
+  t.teardown(async () => {
+    await client.close();
+    await close();
+  });
+  t.equal(await client.text({ method: 'POST', path: '/x', body: '{}' }), '{}');
 });
 
 test('a stream that stays silent fails as slow', async (t) => {

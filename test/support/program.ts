@@ -128,6 +128,7 @@ async function endedWithin(end: () => Promise<unknown>, ms: number): Promise<voi
 /** Below those that the kernel gives to connections and to listeners on port 0. */
 const ownPorts = { first: 20_000, count: 12_000 } as const;
 const mostTries = 100;
+const given = new Set<number>();
 
 /**
  * A TCP port of loopback that is free now. It is not one that the kernel gives away: another
@@ -136,7 +137,9 @@ const mostTries = 100;
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < mostTries; attempt += 1) {
     const port = ownPorts.first + randomInt(ownPorts.count);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
   throw new Error('no free port');
 }

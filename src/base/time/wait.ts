@@ -58,18 +58,27 @@ const slices = 10;
 
 /**
  * Calls back after `ms`, fair to the one who answers: however long this process is too busy to read
- * an answer, that counts as a tenth of the time at most.
+ * an answer, that counts as a tenth of the time at most, and after the last tenth there is one more
+ * turn to read it.
  */
 export function fairTimer(callback: () => void, ms: number, clock = systemClock): Timer {
+  const sliceMs = Math.ceil(ms / slices);
   let left = slices;
+  let mayBeLate = true;
+  let dueAt = clock.now() + sliceMs;
   const timer = clock.setTimeout(() => {
-    left -= 1;
-    if (left === 0) callback();
-    else timer.refresh();
-  }, ms / slices);
+    const isGiven = left === 1 && mayBeLate && clock.now() - dueAt > sliceMs;
+    if (isGiven) mayBeLate = false;
+    else left -= 1;
+    if (left === 0) return callback();
+    dueAt = clock.now() + sliceMs;
+    timer.refresh();
+  }, sliceMs);
   return {
     refresh() {
       left = slices;
+      mayBeLate = true;
+      dueAt = clock.now() + sliceMs;
       return timer.refresh();
     },
     unref: () => timer.unref(),

@@ -1,7 +1,7 @@
 import { createLru } from '../../base/state/lru.ts';
 import { mayPass } from '../../base/time/retry.ts';
 import { steadied } from '../../base/time/steady.ts';
-import { type Clock, withTimeout } from '../../base/time/wait.ts';
+import { type Clock, withFairTimeout } from '../../base/time/wait.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound, RegistryError } from '../../oci/errors.ts';
@@ -66,7 +66,7 @@ export class ClientManifests {
     const late = (): never => {
       throw new RegistryError('UNAVAILABLE', `no manifest could be answered within ${longestMs / 1000} s`);
     };
-    return withTimeout(this.#resolve(repository, reference, userAgent), longestMs, late, clock);
+    return withFairTimeout(this.#resolve(repository, reference, userAgent), longestMs, late, clock);
   }
 
   /** Whether an index that lists that manifest was answered within a minute. */

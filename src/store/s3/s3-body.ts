@@ -31,6 +31,7 @@ export async function* objectBytes(
   const stalled = (): void => void body.destroy(new Error(`S3 sent no bytes for ${stallMs} ms`));
   const patience = { firstMs: stallMs, nextMs: stallMs };
   let seen = 0;
+  let wasLong = false;
   let waitsSince = performance.now();
   try {
     for await (const chunk of watched<unknown>(body, patience, stalled)) {
@@ -38,8 +39,10 @@ export async function* objectBytes(
       signal?.throwIfAborted();
       seen += chunk.byteLength;
       const waitedMs = performance.now() - waitsSince;
-      // In a longer wait this process stood still, or the body would have stalled.
-      if (seen < length && waitedMs <= stallMs) pace.came(chunk.byteLength, waitedMs);
+      const isLong = waitedMs >= measuredMs;
+      // In one long wait this process may have stood still; in the second one in a row S3 is slow.
+      if (seen < length && (wasLong || !isLong)) pace.came(chunk.byteLength, waitedMs);
+      wasLong = isLong;
       yield chunk;
       waitsSince = performance.now();
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { oneLine } from '../../base/text/one-line.ts';
 import { scrubbed } from '../../base/text/redaction.ts';
-import { systemClock, unlessAborted } from '../../base/time/wait.ts';
+import { fairTimer, unlessAborted } from '../../base/time/wait.ts';
 
 export interface ProgramCall {
   /** An absolute path. No shell, and no search for it. */
@@ -80,7 +80,7 @@ export async function runProgram({ timeoutMs, signal, ...call }: ProgramCall): P
   const answer = startOf(child.stdout, mostAnswerBytes, tooMuch);
   const complaint = startOf(child.stderr, mostComplaintBytes, () => {});
   const late = (): void => reject(new Error(`did not end within ${timeoutMs / 1000} s`));
-  using _limit = systemClock.setTimeout(late, timeoutMs);
+  using _limit = fairTimer(late, timeoutMs);
   try {
     const code = await unlessAborted(promise, signal);
     return { code, stdout: answer(), stderr: told(complaint()) };

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import {
   anySignal,
+  fairTimer,
   hasSlept,
   sleep,
   unlessAborted,
@@ -111,4 +112,36 @@ test('a fair time-out replaces what takes too long, and drops its later failure'
   t.equal(await replaced, 'late');
   t.equal(clock.running, 0);
   slow.reject(new Error('after the end'));
+});
+
+test('a tenth that was late is not the last one, but once', (t) => {
+  let now = 0;
+  let slice = (): void => undefined;
+  let sliceMs = 0;
+  let calls = 0;
+  const timer = { refresh: () => undefined, unref: () => undefined, [Symbol.dispose]: () => undefined };
+  const clock = {
+    now: () => now,
+    setTimeout(callback: () => void, ms: number) {
+      slice = callback;
+      sliceMs = ms;
+      return timer;
+    },
+  };
+  const passes = (ms: number): void => {
+    now += ms;
+    slice();
+  };
+  const fair = fairTimer(() => (calls += 1), 95, clock);
+  t.equal(sliceMs, 10, 'no less than was said in all');
+  for (const lastMs of [10, 1_000]) {
+    for (let slices = 0; slices < 9; slices += 1) passes(10);
+    passes(1_000);
+    t.equal(calls, 0);
+    passes(lastMs);
+    t.equal(calls, 1);
+    calls = 0;
+    fair.refresh();
+  }
+  t.end();
 });

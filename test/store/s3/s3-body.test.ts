@@ -1,22 +1,35 @@
 import { Readable } from 'node:stream';
-import { test } from 'tap';
+import { type Test, test } from 'tap';
 import { objectBytes } from '../../../src/store/s3/s3-body.ts';
 
-test('the time that this process stood still makes no body of S3 slow', async (t) => {
-  let stoodMs = 0;
+const chunk = Buffer.alloc(8 * 1024);
+
+/** Reads a body of S3 whose chunks come after so many milliseconds by our clock, and at once. */
+async function read(t: Test, waitsMs: readonly number[]): Promise<number> {
+  let passedMs = 0;
   const { now } = performance;
-  performance.now = () => now.call(performance) + stoodMs;
+  performance.now = () => now.call(performance) + passedMs;
   t.teardown(() => {
     performance.now = now;
   });
   async function* chunks(): AsyncGenerator<Buffer> {
-    yield Buffer.from('some, ');
-    stoodMs = 20_000;
-    yield Buffer.from('and ');
-    yield Buffer.from('more');
+    for (const waitMs of [...waitsMs, 0]) {
+      passedMs += waitMs;
+      yield chunk;
+    }
   }
-  const limits = { length: 14, stallMs: 3_000, leastBytesPerSecond: 32 * 1024 };
-  let text = '';
-  for await (const chunk of objectBytes(Readable.from(chunks()), limits)) text += Buffer.from(chunk);
-  t.equal(text, 'some, and more');
+  const length = (waitsMs.length + 1) * chunk.byteLength;
+  const limits = { length, stallMs: 3_000, leastBytesPerSecond: 32 * 1024 };
+  let bytes = 0;
+  for await (const each of objectBytes(Readable.from(chunks()), limits)) bytes += each.byteLength;
+  return bytes;
+}
+
+test('the time that this process stood still makes no body of S3 slow', async (t) => {
+  for (const stoodMs of [20_000, 2_500]) t.equal(await read(t, [0, stoodMs, 0, 0]), 5 * chunk.byteLength);
+});
+
+test('a body of S3 that comes too slowly throws, however long each wait is', async (t) => {
+  for (const waitMs of [500, 1_500, 2_900, 3_100])
+    await t.rejects(read(t, Array<number>(8).fill(waitMs)), { code: 'UNAVAILABLE' });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { findProgram, type ProgramCall, runProgram } from '../../../src/upstream/helpers/program.ts';
 import { until } from '../../support/bodies.ts';
+import { standStill } from '../../support/stand-still.ts';
 
 async function script(folder: string, text: string): Promise<string> {
   const path = join(folder, 'program');
@@ -107,4 +108,11 @@ test('only an executable file is a program', async (t) => {
   // Root may read a directory as a program, and needs the bit of a file as others do.
   t.equal(await findProgram('tool', directories), join(folder, 'c/tool'));
   t.equal(await findProgram('tool', directories.slice(0, 2)), undefined);
+});
+
+test('a program that ended while this process stood still ended in time', async (t) => {
+  const path = await script(t.testdir(), 'echo hello');
+  const run = runProgram({ ...calm, path, timeoutMs: 500 });
+  setImmediate(standStill, 1_000);
+  t.equal(Buffer.from((await run).stdout).toString(), 'hello\n');
 });
