@@ -186,7 +186,8 @@ test('a worker that is killed under short connections lets none hang, and anothe
   t.not(await pidOf(1), before);
   t.equal((await fetch(`${admin}/readyz`)).status, 200, 'the other worker has the admin port');
   t.equal(await metric('quayside_worker_crashes_total'), 1);
-  t.match(await program.output(), /"level":"error".*"component":"workers".*"signal":"SIGKILL","worker":1/);
+  const killed = /"level":"error".*"component":"workers".*"signal":"SIGKILL","worker":1/;
+  t.match(await program.said('"signal":"SIGKILL","worker":1'), killed);
   t.same(await program.stop('SIGTERM'), { code: 0, signal: null });
   t.same(
     (await readdir(directory)).filter((name) => name.startsWith('quayside-workers')),
