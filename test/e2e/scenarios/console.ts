@@ -303,7 +303,8 @@ async function accessible({ scene, stand, watched }: Looking, chromium: TestBrow
     }
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'Failures' }).waitFor();
-    assert.equal(await page.evaluate('document.activeElement.id'), 'main');
+    const isFocused = async () => (await page.evaluate('document.activeElement.id')) === 'main';
+    await until('the content has the focus', isFocused);
   });
 }
 
