@@ -38,7 +38,7 @@ export interface DrillOutcome {
   /** The slowest warm pull while the fault lasted, and before it. */
   readonly warmMs: { readonly before: number; readonly during: number };
   /** Contents of other bytes than their digest says: whole answers, and in the store. */
-  readonly wrongDelivered: number;
+  readonly wrongDelivered: readonly string[];
   readonly wrongStored: number;
   /** Answers that were cut because of wrong bytes, and that clients refused by the digest. */
   readonly refusedByClients: number;

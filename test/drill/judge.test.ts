@@ -16,7 +16,7 @@ const outcome = {
     failedOwn: 0,
     failedExcused: 0,
     errors: [],
-    wrongDelivered: 0,
+    wrongDelivered: [],
     wrongStored: 0,
     refusedByClients: 0,
     wellMs: 900,

@@ -39,8 +39,8 @@ export function besidePlay({ other: { url }, images, checks, now, signal }: Besi
         const pulls = [await images.cold(), ...(warm === undefined ? [] : [warm])];
         for (const image of pulls) void asked.pull(image);
         await asked.finish(5_000);
-        wrong += asked.wrong();
-        const isWell = asked.wrong() === 0 && asked.pulls.every(({ error }) => error === undefined);
+        wrong += asked.wrong().length;
+        const isWell = asked.wrong().length === 0 && asked.pulls.every(({ error }) => error === undefined);
         if (isWell) return Math.round(now() - startedMs);
         await hasSlept(250, signal);
       }
@@ -49,7 +49,7 @@ export function besidePlay({ other: { url }, images, checks, now, signal }: Besi
     outcome: (drill, times, wellMs) => ({
       pulls: clients.pulls.length,
       failed: failuresOf(drill, clients.pulls, times).own.length,
-      wrongDelivered: clients.wrong() + wrong,
+      wrongDelivered: clients.wrong().length + wrong,
       ...(wellMs === undefined ? {} : { wellMs }),
     }),
   };

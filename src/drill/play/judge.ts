@@ -66,7 +66,9 @@ export function objectionsTo(
   return [
     ...(outcome.met === 0 ? ['nothing met the fault: it proves nothing'] : []),
     ...(failedOwn > 0 ? [`${failedOwn} pulls failed for the cache's own sake: ${errors[0]}`] : []),
-    ...(wrongDelivered > 0 ? [`${wrongDelivered} contents came with wrong bytes`] : []),
+    ...(wrongDelivered.length > 0
+      ? [`${wrongDelivered.length} contents came with wrong bytes: ${wrongDelivered[0]}`]
+      : []),
     ...(wrongStored > 0 ? [`${wrongStored} blobs were stored with wrong bytes`] : []),
     ...(wellMs === undefined ? [`it was not well again within a minute (${outcome.unwell})`] : []),
     ...(isTimed && wellMs !== undefined && wellMs > mostWellMs

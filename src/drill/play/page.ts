@@ -72,7 +72,7 @@ function cellsOf(outcome: DrillOutcome): readonly string[] {
     `${pulls}`,
     `${failedOwn}`,
     `${failedExcused}`,
-    `${wrongDelivered + wrongStored}`,
+    `${wrongDelivered.length + wrongStored}`,
     seconds(warmMs.before),
     seconds(warmMs.during),
     noticedText(outcome),

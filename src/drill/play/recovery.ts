@@ -22,7 +22,7 @@ interface Recovery {
   /** What was wrong last. */
   readonly unwell?: string;
   /** Contents that came with wrong bytes meanwhile. */
-  readonly wrong: number;
+  readonly wrong: readonly string[];
 }
 
 const mostRecoveryMs = 60_000;
@@ -39,20 +39,20 @@ export async function wellAfter(fleet: RecoveringFleet): Promise<Recovery> {
   return {
     ...(times.length === found.length ? { wellMs: Math.max(...times) } : {}),
     ...(unwell === undefined ? {} : { unwell }),
-    wrong: found.reduce((sum, { wrong }) => sum + wrong, 0),
+    wrong: found.flatMap(({ wrong }) => wrong),
   };
 }
 
 /** A look begins each second, also while pulls of two before it still wait: more would be load. */
 async function replicaWellAfter(replica: RecoveringReplica, fleet: RecoveringFleet): Promise<Recovery> {
   const startedAt = performance.now();
-  const found: { wellMs?: number; unwell?: string; wrong: number } = { wrong: 0 };
+  const found: { wellMs?: number; unwell?: string; wrong: string[] } = { wrong: [] };
   const looks = new Set<Promise<void>>();
   for (let turn = 0; turn * lookMs < mostRecoveryMs && found.wellMs === undefined; turn += 1) {
     const look = async (): Promise<void> => {
       const { trouble, wrong } = await lookAt(replica, fleet, turn);
       const atMs = Math.round(performance.now() - startedAt);
-      found.wrong += wrong;
+      found.wrong.push(...wrong);
       if (trouble !== undefined) found.unwell = `after ${seconds(atMs)}: ${trouble}`;
       else found.wellMs ??= atMs;
     };
@@ -70,8 +70,8 @@ async function lookAt(
   { name, url, admin }: RecoveringReplica,
   { stand: { tokenFile }, images, checks }: RecoveringFleet,
   turn: number,
-): Promise<{ readonly trouble: string | undefined; readonly wrong: number }> {
-  if (!(await isGood(`${admin}/readyz`, 5_000))) return { trouble: `${name} is not ready`, wrong: 0 };
+): Promise<{ readonly trouble: string | undefined; readonly wrong: readonly string[] }> {
+  if (!(await isGood(`${admin}/readyz`, 5_000))) return { trouble: `${name} is not ready`, wrong: [] };
   const clients = createDrillClients({
     ...{ url, tokenFile, checks },
     now: () => performance.now(),
@@ -82,6 +82,6 @@ async function lookAt(
   await clients.finish(5_000);
   const failed = clients.pulls.find(({ error }) => error !== undefined);
   const wrong = clients.wrong();
-  if (wrong > 0) return { trouble: `${name} sends wrong bytes`, wrong };
+  if (wrong.length > 0) return { trouble: `${name} sends wrong bytes`, wrong };
   return { trouble: failed && `${name}: ${failed.isWarm ? 'warm' : 'cold'}: ${failed.error}`, wrong };
 }

@@ -117,7 +117,7 @@ async function warmed(
     for (const image of warm) await clients.pull(image);
     await clients.finish(10_000);
     const failed = clients.pulls.find(({ error }) => error !== undefined);
-    if (clients.wrong() > 0) throw new Error(`${name} sent wrong bytes before any fault`);
+    if (clients.wrong().length > 0) throw new Error(`${name} sent wrong bytes before any fault`);
     if (failed !== undefined) throw new Error(`${name} cannot pull before any fault: ${failed.error}`);
   }
 }

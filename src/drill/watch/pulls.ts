@@ -13,7 +13,7 @@ export interface DrillClients {
    * Answers of other bytes than their digest says, whole by their own words. One that was cut, and
    * that the client continued, is the client's to refuse: what was sent cannot be taken back.
    */
-  wrong(): number;
+  wrong(): readonly string[];
   /** Contents that clients put together of a cut answer and its rest, and refused. */
   refused(): number;
   /** One pull, recorded. Resolves to whether it came whole; never rejects. */
@@ -82,7 +82,11 @@ export function createDrillClients(options: ClientsOptions): DrillClients {
 
   return {
     pulls,
-    wrong: () => recorder.part().wrongContent.filter(({ resumes = 0 }) => resumes === 0).length,
+    wrong: () =>
+      recorder
+        .part()
+        .wrongContent.filter(({ resumes = 0 }) => resumes === 0)
+        .map(({ url, digest, bytes }) => `GET ${url}: ${bytes} bytes, not those of ${digest}`),
     refused: () => recorder.part().wrongContent.filter(({ resumes = 0 }) => resumes > 0).length,
     pull(image) {
       const pull = pulled(image).finally(() => underWay.delete(pull));
