@@ -94,7 +94,7 @@ test('who is leaving, or is listed no more, may be asked for what it has until i
   members.listed(['a:1']);
   t.same(members.leaving, ['b:1', 'c:1'], 'but not who answered no ping');
   t.same(members.live, ['a:1']);
-  members.failed('c:1');
+  members.failed('c:1', 'the process that was asked while the list named it');
   t.same(members.leaving, ['b:1']);
   members.leaves('somebody:1');
   members.listed(['a:1', 'b:1']);

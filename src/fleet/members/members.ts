@@ -195,7 +195,8 @@ export class Members {
   }
 
   #isSucceeded(member: string, asked: string | undefined): boolean {
-    return asked !== undefined && this.#instances.get(member) !== asked;
+    const answering = this.#instances.get(member);
+    return asked !== undefined && answering !== undefined && answering !== asked;
   }
 
   #isOwn(member: string): boolean {
